@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The catalogue of indicators: name, unit, range, good direction, cadence. One name, one unit, for ever."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
+_TOOL: Final = re.compile(r"nozzle\d+_")
+
+
+class Indicator(NamedTuple):
+    """What the catalogue says of an indicator; `low` and `high` bound what is possible, in its unit."""
+
+    name: str
+    unit: str
+    low: float
+    high: float
+    meaning: str
+
+
+_SHIPPED: Final = (
+    Indicator("nozzle_degc", "°C", -50, 600, "temperature of the nozzle"),
+    Indicator("nozzle_target_degc", "°C", 0, 600, "temperature that the nozzle should have"),
+    Indicator("bed_degc", "°C", -50, 300, "temperature of the bed"),
+    Indicator("bed_target_degc", "°C", 0, 300, "temperature that the bed should have"),
+    Indicator("chamber_degc", "°C", -50, 300, "temperature of the chamber"),
+    Indicator("chamber_target_degc", "°C", 0, 300, "temperature that the chamber should have"),
+    Indicator("heater_power_w", "W", 0, 5_000, "electric power of the nozzle's heater"),
+    Indicator("power_w", "W", 0, 100_000, "electric power of the whole machine"),
+    Indicator("energy_kwh", "kWh", 0, 1e9, "energy counter of the machine"),
+    Indicator("progress_ratio", "1", 0, 1, "share of the job that is done"),
+    Indicator("estimate_s", "s", 0, 1e8, "how long the job should take, as estimated before it began"),
+)
+CATALOGUE: Final = {indicator.name: indicator for indicator in _SHIPPED}
+
+
+def is_name(text: str) -> bool:
+    """Tell whether the text is `snake_case` with at least a thing and a unit, at most 64 characters."""
+    return len(text) <= 64 and _NAME.fullmatch(text) is not None  # noqa: PLR2004
+
+
+def known(name: str) -> Indicator | None:
+    """Return the catalogue's row; a further tool (`nozzle1_degc`) has the row of the first."""
+    return CATALOGUE.get(name) or CATALOGUE.get(_TOOL.sub("nozzle_", name))
+
+
+def unit_of(name: str) -> str:
+    """Return the unit: the catalogue's, or the last word of an unknown name."""
+    row = known(name)
+    return row.unit if row else name.rpartition("_")[2]

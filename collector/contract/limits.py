@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every bound of the stack, with its unit."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PAYLOAD_BYTES_MAX: Final = 256 * 1024
+"""Largest payload that is parsed (contract 3)."""
+QUARANTINE_HEAD_BYTES: Final = 4 * 1024
+"""What quarantine keeps of a larger payload."""
+INDICATORS_PER_MESSAGE_MAX: Final = 256
+SAMPLES_PER_MESSAGE_MAX: Final = 10_000
+"""Time points in one message."""
+JSON_DEPTH_MAX: Final = 32
+"""Nesting of brackets in a payload, checked before parsing."""
+NUMBER_ABS_MAX: Final = 1e15
+"""Largest magnitude of a value that is stored."""
+SEGMENTS_MAX: Final = 8
+"""Segments of a place."""
+TOPIC_BYTES_MAX: Final = 1024
+BOOT_HEX_DIGITS_MIN: Final = 16
+"""A boot with fewer digits identifies nothing: taken at least once."""
+BOOT_CHARS_MAX: Final = 64
+SEQ_MAX: Final = 2**53 - 1
+JOB_TEXT_CHARS_MAX: Final = 256
+"""File names, job ids, causes, notes."""
+RECEIPT_EVENTS_MAX: Final = 256
+RECEIPT_BOOT_AGE_S: Final = 7 * 86_400.0
+MISSING_PER_BOOT_MAX: Final = 1024
+"""Missing seqs that a sender's record holds one by one; beyond, the oldest gap counts as lost."""
+BATCH_MESSAGES_MAX: Final = 2_000
+"""Messages decided in one turn of the collector, and so in one fsync."""
+FACTS_PAGE_MAX: Final = 2_000
+BUS_QUEUE_MAX: Final = 20_000
+"""Deliveries that wait in memory for the collector; beyond, the broker keeps them."""
+PAGE_ITEMS_MAX: Final = 500
+SERIES_POINTS_MAX: Final = 10_000
+QUARANTINE_ITEMS_MAX: Final = 100_000
+AHEAD_S_MAX: Final = 300.0
+"""A stamp further ahead of the collector's clock than this is refused (ingest.md 6, row 9)."""

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tree of viable systems as data: units, what they agreed, and which device stands where.
+
+One TOML file holds it; `read_plant` turns the parsed file into values or says what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from collector.contract.errors import Misconfigured, Refusal
+from collector.contract.place import check_device, check_place, contains, parent
+
+REACTION_S_BY_DEPTH: Final = {0: 3_600.0, 1: 3_600.0, 2: 28_800.0, 3: 172_800.0}
+"""Reaction times proposed until a unit agrees its own, by height above the machine (cyberstride.md 2.1)."""
+REACTION_S_TOP: Final = 604_800.0
+
+
+class Unit(msgspec.Struct, frozen=True):
+    """A unit of the recursion; `reaction_s` is the time agreed before an alert goes one level up."""
+
+    place: str
+    name: str
+    level: str = ""
+    reaction_s: float | None = None
+
+
+class Capacity(msgspec.Struct, frozen=True):
+    """What a unit agreed about an index: what it can do now, and what it could do (contract 0)."""
+
+    capability: float
+    potentiality: float | None = None
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """A device and where it stands; `prefix` is the topic under which a foreign dialect speaks.
+
+    `cadence_s` is how often it speaks when all is well; 0: unknown, and its silence means nothing.
+    """
+
+    device: str
+    place: str
+    dialect: str = "native"
+    prefix: str | None = None
+    cadence_s: float = 0.0
+    indices: dict[str, Capacity] = {}
+
+
+class Plant(msgspec.Struct, frozen=True):
+    """The whole tree: units by place, machines by device id."""
+
+    units: dict[str, Unit]
+    machines: dict[str, Machine]
+
+    def reaction_s(self, place: str) -> float:
+        """Return the agreed reaction time of a unit, or the proposed one for its height above the machines."""
+        unit = self.units.get(place)
+        if unit is not None and unit.reaction_s is not None:
+            return unit.reaction_s
+        depths = [m.place.count("/") for m in self.machines.values() if contains(place, m.place)]
+        height = max(depths, default=place.count("/")) - place.count("/")
+        return REACTION_S_BY_DEPTH.get(height, REACTION_S_TOP)
+
+    def name(self, place: str) -> str:
+        """Return what people call the unit: its name, or the last segment of its place."""
+        unit = self.units.get(place)
+        return unit.name if unit is not None else place.rpartition("/")[2]
+
+
+def read_plant(parsed: Mapping[str, Any]) -> Plant:
+    """Return the plant that a parsed TOML file describes; raises Misconfigured, which names the key.
+
+    >>> read_plant({"machines": {"mk4": {"place": "commons/mk4"}}}).machines["mk4"].dialect
+    'native'
+    """
+    try:
+        units = {p: msgspec.convert({"place": p, **row}, Unit) for p, row in parsed.get("units", {}).items()}
+        machines = {d: msgspec.convert({"device": d, **row}, Machine) for d, row in parsed.get("machines", {}).items()}
+    except (msgspec.ValidationError, TypeError) as error:
+        raise Misconfigured(f"plant file: {error}") from None
+    try:
+        for place in units:
+            check_place(place)
+        for machine in machines.values():
+            check_device(machine.device)
+            check_place(machine.place)
+    except Refusal as refusal:
+        raise Misconfigured(f"plant file: {refusal.detail}") from None
+    for machine in machines.values():
+        if (machine.dialect == "native") is (machine.prefix is not None):
+            raise Misconfigured(
+                f"plant file: machines.{machine.device}: dialect {machine.dialect!r} with prefix {machine.prefix!r}; "
+                "a foreign dialect needs a prefix, and native has none"
+            )
+    everywhere = set(units)
+    for machine in machines.values():
+        above: str | None = machine.place
+        while above is not None:
+            everywhere.add(above)
+            above = parent(above)
+    for place in everywhere - set(units):
+        units[place] = Unit(place, place.rpartition("/")[2])
+    return Plant(units, machines)

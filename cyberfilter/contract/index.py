@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""An index: Beer's triple of productivity, latency and performance, built on indicators, with its forecast."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from collector.contract.codec import format_time
+
+
+class Verdict(StrEnum):
+    """What the filter says of a value when it arrives (contract 5)."""
+
+    STEADY = "steady"
+    TRANSIENT = "transient"
+    STEP = "step"
+    SLOPE = "slope"
+    NOISE = "noise"
+    STUCK = "stuck"
+    SEASON = "season"
+    UNSURE = "unsure"
+    MISSING = "missing"
+
+
+class Forecast(msgspec.Struct, frozen=True):
+    """Where the next value is expected: the steady component's mean and 95 % band, in the index's unit."""
+
+    at: float
+    mean: float
+    lo95: float
+    hi95: float
+
+
+class Triple(msgspec.Struct, frozen=True):
+    """Productivity, latency and performance, each 0..1 (Beer, Brain of the Firm, ch. 11)."""
+
+    productivity: float
+    latency: float
+    performance: float
+
+
+class IndexValue(msgspec.Struct, frozen=True):
+    """The newest value of an index; `at` in Unix s, `triple` None where there is no capability.
+
+    `forecast` is for the next value; `expected` was the forecast for this one.
+    """
+
+    place: str
+    index: str
+    unit: str
+    at: float
+    actuality: float | None
+    capability: float | None
+    potentiality: float | None
+    triple: Triple | None
+    forecast: Forecast | None
+    expected: Forecast | None
+    verdict: Verdict
+    potentiality_assumed: bool = False
+
+
+def shown(value: IndexValue) -> dict[str, Any]:
+    """Return the index as the API and the `index` topic give it (contract 6)."""
+    triple = value.triple
+    return {
+        "place": value.place,
+        "index": value.index,
+        "unit": value.unit,
+        "at": format_time(value.at),
+        "actuality": value.actuality,
+        "capability": value.capability,
+        "potentiality": value.potentiality,
+        "potentiality_assumed": value.potentiality_assumed,
+        "productivity": triple.productivity if triple else None,
+        "latency": triple.latency if triple else None,
+        "performance": triple.performance if triple else None,
+        "forecast": _band(value.forecast),
+        "expected": _band(value.expected),
+        "verdict": value.verdict.value,
+    }
+
+
+def _band(forecast: Forecast | None) -> dict[str, Any] | None:
+    if forecast is None:
+        return None
+    return {"at": format_time(forecast.at), "mean": forecast.mean, "lo95": forecast.lo95, "hi95": forecast.hi95}
