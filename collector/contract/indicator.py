@@ -33,6 +33,7 @@ _SHIPPED: Final = (
     Indicator("progress_ratio", "1", 0, 1, "share of the job that is done"),
     Indicator("estimate_s", "s", 0, 1e8, "how long the job should take, as estimated before it began"),
 )
+_UNIT_WORDS: Final = {"degc": "°C", "w": "W", "kwh": "kWh", "ratio": "1", "pct": "%"}
 CATALOGUE: Final = {indicator.name: indicator for indicator in _SHIPPED}
 
 
@@ -47,6 +48,11 @@ def known(name: str) -> Indicator | None:
 
 
 def unit_of(name: str) -> str:
-    """Return the unit: the catalogue's, or the last word of an unknown name."""
+    """Return the unit: the catalogue's, or what the last word of another name stands for.
+
+    >>> unit_of("nozzle1_degc"), unit_of("heater_effort_w"), unit_of("spindle_rpm")
+    ('°C', 'W', 'rpm')
+    """
     row = known(name)
-    return row.unit if row else name.rpartition("_")[2]
+    word = name.rpartition("_")[2]
+    return row.unit if row else _UNIT_WORDS.get(word, word)

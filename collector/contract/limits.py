@@ -27,8 +27,10 @@ JOB_TEXT_CHARS_MAX: Final = 256
 """File names, job ids, causes, notes."""
 RECEIPT_EVENTS_MAX: Final = 256
 RECEIPT_BOOT_AGE_S: Final = 7 * 86_400.0
-MISSING_PER_BOOT_MAX: Final = 1024
-"""Missing seqs that a sender's record holds one by one; beyond, the oldest gap counts as lost."""
+MISSING_PER_RECEIPT_MAX: Final = 1024
+"""Missing seqs that one receipt names; with more, it speaks only for what lies before the rest."""
+GAPS_PER_BOOT_MAX: Final = 4096
+"""Gaps remembered of one boot; beyond, the oldest is given up as lost."""
 BATCH_MESSAGES_MAX: Final = 2_000
 """Messages decided in one turn of the collector, and so in one fsync."""
 FACTS_PAGE_MAX: Final = 2_000
@@ -37,5 +39,3 @@ BUS_QUEUE_MAX: Final = 20_000
 PAGE_ITEMS_MAX: Final = 500
 SERIES_POINTS_MAX: Final = 10_000
 QUARANTINE_ITEMS_MAX: Final = 100_000
-AHEAD_S_MAX: Final = 300.0
-"""A stamp further ahead of the collector's clock than this is refused (ingest.md 6, row 9)."""

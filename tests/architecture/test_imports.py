@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Who may import whom, and which room owns which library."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import grimp
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES: Final = ("collector", "cyberfilter", "opsroom", "firmware_sim", "deploy")
+
+OWNERS: Final = {
+    "dash": ("opsroom.app", "opsroom.screens"),
+    "fastapi": ("collector.api", "cyberfilter.api", "deploy", "opsroom.api", "opsroom.app", "opsroom.live"),
+    "httpx": ("collector.attach", "deploy", "opsroom.app"),
+    "influxdb_client": ("collector.historian.influx",),
+    "msgspec": PACKAGES,
+    "nats": ("collector.bus",),
+    "numpy": (
+        "cyberfilter.filter",
+        "cyberfilter.indices",
+        "cyberfilter.judge",
+        "cyberfilter.outlook",
+        "deploy.commands",
+    ),
+    "paho": ("collector.bus", "firmware_sim.uplink", "firmware_sim.replay"),
+    "prometheus_client": ("deploy.web",),
+    "pydantic": ("collector.api", "cyberfilter.api"),
+    "sqlite3": (
+        "collector.historian.embedded",
+        "collector.job_book",
+        "collector.journal",
+        "collector.quarantine",
+        "collector.spool",
+    ),
+    "starlette": ("collector.api", "cyberfilter.api", "deploy", "opsroom.app", "opsroom.live"),
+    "statsmodels": ("cyberfilter.outlook",),
+    "urllib3": ("collector.historian.influx",),
+    "uvicorn": ("deploy",),
+}
+"""One room owns each library: replacing it touches these modules and no others."""
+
+DOORS: Final = {
+    "collector": (),
+    "cyberfilter": ("collector.contract",),
+    "opsroom": ("collector.contract", "cyberfilter.contract"),
+    "firmware_sim": ("collector.contract",),
+    "deploy": PACKAGES,
+}
+"""What a package may import of the others."""
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph(*PACKAGES, include_external_packages=True, cache_dir=None)
+
+
+def inside(module: str, rooms: tuple[str, ...]) -> bool:
+    return any(module == room or module.startswith(f"{room}.") for room in rooms)
+
+
+def imports(graph: grimp.ImportGraph) -> list[tuple[str, str]]:
+    ours = sorted(module for module in graph.modules if inside(module, PACKAGES))
+    return [(module, name) for module in ours for name in sorted(graph.find_modules_directly_imported_by(module))]
+
+
+def test_contracts_of_pyproject_are_kept() -> None:
+    tool = Path(sys.executable).parent / "lint-imports"
+    done = subprocess.run([tool, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_library_stays_in_its_room(graph: grimp.ImportGraph) -> None:
+    strays = [
+        f"{module} imports {name}"
+        for module, name in imports(graph)
+        if not inside(name, PACKAGES)
+        and name not in sys.stdlib_module_names - {"sqlite3"}
+        and not inside(module, OWNERS.get(name, ()))
+    ]
+    assert strays == []
+
+
+def test_packages_meet_only_at_contracts(graph: grimp.ImportGraph) -> None:
+    strays = [
+        f"{module} imports {name}"
+        for module, name in imports(graph)
+        if inside(name, PACKAGES)
+        and not inside(name, (module.partition(".")[0],))
+        and not inside(name, DOORS[module.partition(".")[0]])
+    ]
+    assert strays == []
+
+
+def test_no_library_is_owned_for_nothing(graph: grimp.ImportGraph) -> None:
+    used = {name for _, name in imports(graph)}
+    assert sorted(OWNERS.keys() - used) == []
