@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The reference historian, in memory: what the others must answer. It is gone with the process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Lock
+
+from collector.contract.ports import ReadingRow, RefusedRow
+from collector.historian.admission import Row, admit, micros, micros_bound
+
+_Samples = dict[tuple[int, str], float]
+"""Values by time in microseconds and device; an index has no device: ''."""
+
+
+class MemoryHistorian:
+    """A Historian of one process.
+
+    Where several devices at a place have the same indicator, `series` merges their points, and at an equal time
+    the device whose id sorts last is shown; `rolled` counts every device's sample. Where a place has readings and
+    index values of the same name within the range, the readings are returned.
+    """
+
+    def __init__(self) -> None:
+        self._readings: dict[tuple[str, str], _Samples] = {}
+        self._indices: dict[tuple[str, str], _Samples] = {}
+        self._lock = Lock()
+
+    def write(self, rows: Sequence[Row]) -> Sequence[RefusedRow]:
+        """Keep the rows; return those that can never be kept."""
+        admitted, refused = admit(rows)
+        with self._lock:
+            for row in admitted:
+                kept, device = (self._readings, row.device) if isinstance(row, ReadingRow) else (self._indices, "")
+                kept.setdefault((row.place, row.name), {})[micros(row.ts), device] = float(row.value)
+        return refused
+
+    def series(self, place: str, name: str, *, start: float, end: float, most: int) -> list[tuple[float, float]]:
+        """Return at most `most` + 1 points (Unix s, value), start <= t < end, oldest first."""
+        merged = {time_us: value for time_us, _, value in self._between(place, name, start=start, end=end)}
+        return [(time_us / 1e6, value) for time_us, value in merged.items()][: most + 1]
+
+    def rolled(
+        self, place: str, name: str, *, start: float, end: float, step_s: float, most: int
+    ) -> list[tuple[float, float, float, float]]:
+        """Return at most `most` + 1 buckets (start, min, mean, max), aligned to multiples of `step_s`."""
+        step_us = micros(step_s)
+        buckets: dict[int, list[float]] = {}
+        for time_us, _, value in self._between(place, name, start=start, end=end):
+            buckets.setdefault(time_us // step_us * step_us, []).append(value)
+        rows = [(at / 1e6, min(values), sum(values) / len(values), max(values)) for at, values in buckets.items()]
+        return rows[: most + 1]
+
+    def _between(self, place: str, name: str, *, start: float, end: float) -> list[tuple[int, str, float]]:
+        start_us, end_us = micros_bound(start), micros_bound(end)
+        with self._lock:
+            for kept in (self._readings, self._indices):
+                samples = kept.get((place, name), {})
+                found = [(at, device, value) for (at, device), value in samples.items() if start_us <= at < end_us]
+                if found:
+                    return sorted(found)
+        return []
+
+    def ready(self) -> str | None:
+        """Return None: memory is always there."""
+        return None
+
+    def close(self) -> None:
+        """Keep everything: a test may look at it afterwards."""

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The journal: the append-only record of events, and the state that they came from, in one SQLite file.
+
+Write-ahead log with synchronous=FULL: what `append` returned from is on disk, entries and checkpoint together.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+from collector.contract.errors import Misconfigured, Unavailable
+from collector.contract.ports import Checkpoint, Entry
+
+SCHEMA_VERSION: Final = 1
+_SCHEMA: Final = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS entry (
+    n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, ts REAL NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
+    body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS checkpoint (
+    only INTEGER PRIMARY KEY CHECK (only = 1), n INTEGER NOT NULL, state BLOB NOT NULL);
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+_ADD: Final = "INSERT INTO entry (id, ts, kind, subject, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+_SET: Final = (
+    "INSERT INTO checkpoint VALUES (1, ?, ?) ON CONFLICT (only) DO UPDATE SET n = excluded.n, state = excluded.state"
+)
+_NEVER: Final = frozenset({"SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_READONLY", "SQLITE_CANTOPEN_ISDIR"})
+"""Failures that trying again does not mend."""
+
+
+class SqliteJournal:
+    """A Journal in one file, which is made where there is none; its folder must be there.
+
+    A full disk, a file that another process holds for longer than `busy_s`, or a damaged one are Unavailable: then
+    nothing of the call was kept.
+    """
+
+    def __init__(self, path: Path, *, busy_s: float = 5.0) -> None:
+        self._path = path
+        self._lock = Lock()
+        try:
+            with _told(path):
+                self._connection = _open(path, busy_s=busy_s)
+        except Unavailable as error:
+            cause = error.__cause__
+            if isinstance(cause, sqlite3.Error) and cause.sqlite_errorname in _NEVER:
+                raise Misconfigured(f"{error}; a file in an existing, writable folder would work") from error
+            raise
+
+    def append(self, entries: Sequence[Entry], *, checkpoint: Checkpoint | None = None) -> None:
+        """Keep entries (those whose id is there already are passed over) and the checkpoint, in one transaction."""
+        rows = [(entry.id, entry.ts, entry.kind, entry.subject, to_json(entry.body)) for entry in entries]
+        with self._lock, _told(self._path), _transaction(self._connection) as connection:
+            connection.executemany(_ADD, rows)
+            if checkpoint is not None:
+                connection.execute(_SET, checkpoint)
+
+    def entries(self) -> list[Entry]:
+        """Return all entries in the order in which they were kept."""
+        with self._lock, _told(self._path):
+            rows = self._connection.execute("SELECT id, ts, kind, subject, body FROM entry ORDER BY n").fetchall()
+        return [Entry(name, ts, kind, subject, json.loads(body)) for name, ts, kind, subject, body in rows]
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Return the newest checkpoint."""
+        with self._lock, _told(self._path):
+            row = self._connection.execute("SELECT n, state FROM checkpoint").fetchone()
+        return None if row is None else Checkpoint(*row)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._connection.close()
+
+
+class MemoryJournal:
+    """A Journal of one process, the reference: gone with it."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, tuple[Entry, str]] = {}
+        self._checkpoint: Checkpoint | None = None
+        self._lock = Lock()
+
+    def append(self, entries: Sequence[Entry], *, checkpoint: Checkpoint | None = None) -> None:
+        """Keep entries (those whose id is there already are passed over) and the checkpoint, both or neither."""
+        texts = [to_json(entry.body) for entry in entries]
+        with self._lock:
+            for entry, text in zip(entries, texts, strict=True):
+                self._entries.setdefault(entry.id, (entry, text))
+            self._checkpoint = checkpoint or self._checkpoint
+
+    def entries(self) -> list[Entry]:
+        """Return all entries in the order in which they were kept."""
+        with self._lock:
+            return [entry._replace(body=json.loads(text)) for entry, text in self._entries.values()]
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Return the newest checkpoint."""
+        return self._checkpoint
+
+    def close(self) -> None:
+        """Keep everything: a test may look at it afterwards."""
+
+
+def to_json(body: dict[str, object]) -> str:
+    """Return an entry's body as JSON text; a NaN, or what JSON has no word for, is our own mistake and raises.
+
+    >>> to_json({"index": "pace", "value": 0.1})
+    '{"index":"pace","value":0.1}'
+    """
+    return json.dumps(body, allow_nan=False, separators=(",", ":"))
+
+
+def _open(path: Path, *, busy_s: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
+    try:
+        _prepare(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Set what holds for this connection alone, and make the tables where the file is new."""
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise Misconfigured(f"journal {path}: its format is {version}, this program reads up to {SCHEMA_VERSION}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    if version < SCHEMA_VERSION:
+        connection.executescript(_SCHEMA)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Commit what was done in the block, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn SQLite's own failures (disk full, locked, damaged) into Unavailable; wrong use of it stays an error."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if type(error) in {sqlite3.OperationalError, sqlite3.DatabaseError}:
+            raise Unavailable(f"journal {path}: {error}") from error
+        raise
