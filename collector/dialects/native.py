@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Our own format: readings, states and events as the contract says them (sections 2 to 4)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from collector.contract.codec import (
+    EventMessage,
+    OffScale,
+    decode_event,
+    decode_object,
+    decode_reading,
+    decode_state,
+    parse_time,
+)
+from collector.contract.event import Noted, Outcome, PartCounted, State, StateSeen
+from collector.contract.reading import Fact
+from collector.contract.topics import Kind
+from collector.signs import Began, Ended, Sign
+
+_EVENT_FIELDS = frozenset(EventMessage.__struct_fields__)
+
+
+class Said(NamedTuple):
+    """What a native message says: facts and signs, what identifies it, and how it names its sender, if at all."""
+
+    facts: tuple[Fact | Sign, ...]
+    boot: str | None = None
+    seq: int | None = None
+    event: str | None = None
+    device: str | None = None
+    place: str | None = None
+    off_scale: tuple[OffScale, ...] = ()
+    sent_at: float | None = None
+
+
+def decode(kind: Kind, payload: bytes, *, now: float) -> Said:
+    """Return what a native message says; `now` stands in where it has no time. Raises Refusal."""
+    if kind is Kind.READING:
+        return _reading(payload, now)
+    if kind is Kind.STATE:
+        state = decode_state(payload)
+        # A last will was written when the machine connected: its time says nothing (contract 2).
+        stamped = None if state.state is State.OFFLINE else state.ts
+        return Said((StateSeen(now if stamped is None else stamped, state.state, state.why),), sent_at=stamped)
+    event = decode_event(payload)
+    ts = parse_time(event.ts)
+    facts = _facts_of(event, payload, now if ts is None else ts)
+    return Said(facts, event=event.id, device=event.device, place=event.place, sent_at=ts)
+
+
+def _reading(payload: bytes, now: float) -> Said:
+    told = decode_reading(payload, now=now)
+    samples = told.samples
+    facts = (samples,) if samples.times and samples.values else ()
+    sent_at = max(samples.times) if samples.times and not samples.assigned else None
+    return Said(facts, told.boot, told.seq, None, told.device, told.place, told.off_scale, sent_at)
+
+
+def _facts_of(event: EventMessage, payload: bytes, ts: float) -> tuple[Fact | Sign, ...]:
+    if event.event == "job_started":
+        return (Began(ts, event.file, estimate_s=event.estimate_s, job=event.job or event.id),)
+    if event.event == "job_ended":
+        return (_ended(event, ts),)
+    if event.event == "part":
+        return (PartCounted(ts, event.good, event.scrap, event.cause),)
+    body = {key: value for key, value in decode_object(payload).items() if key not in _EVENT_FIELDS}
+    return (Noted(ts, event.event, body),)
+
+
+def _ended(event: EventMessage, ts: float) -> Ended:
+    return Ended(
+        ts,
+        Outcome(event.outcome or Outcome.UNKNOWN),
+        event.file,
+        cause=event.cause,
+        duration_s=event.duration_s,
+        print_duration_s=event.print_duration_s,
+        total_duration_s=event.total_duration_s,
+        held_s=event.held_s,
+        estimate_s=event.estimate_s,
+        material_g=event.material_g,
+        energy_kwh=event.energy_kwh,
+        job=event.job or event.id,
+    )
