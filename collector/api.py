@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The collector's HTTP routes: machines, series, jobs, quarantine, the fact log, and intake for those without MQTT."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from collector import job_book, listing, quarantine
+from collector.contract.codec import format_time, parse_time
+from collector.contract.indicator import unit_of
+from collector.contract.limits import FACTS_PAGE_MAX, PAGE_ITEMS_MAX, SERIES_POINTS_MAX
+from collector.contract.page import page
+from collector.contract.place import contains
+from collector.contract.ports import Historian
+from collector.contract.topics import Kind
+from collector.service import Collector
+
+Limit = Annotated[int, Query(ge=1, le=PAGE_ITEMS_MAX, description="items a page")]
+Cursor = Annotated[str | None, Query(description="`next` of the page before")]
+Place = Annotated[str | None, Query(description="a unit, and all below it")]
+From = Annotated[str | None, Query(alias="from", description="RFC 3339 in UTC")]
+To = Annotated[str | None, Query(alias="to", description="RFC 3339 in UTC")]
+_BODY_BYTES_MAX = 1024 * 1024
+_DAY_S = 86_400.0
+_STEPS_S = (60, 300, 900, 3_600, 21_600, 86_400, 604_800)
+
+
+def routes(collector: Collector, historian: Historian) -> APIRouter:
+    """Return the routes that the collector answers (contract 6)."""
+    router = APIRouter(prefix="/api/v1", tags=["collector"])
+
+    @router.get("/tree", summary="The recursion: units with their names and levels")
+    def tree() -> dict[str, Any]:
+        units = sorted(collector.registry.plant.units.values(), key=lambda unit: unit.place)
+        return {"items": [msgspec.to_builtins(unit) for unit in units], "total": len(units), "next": None}
+
+    @router.get("/machines", summary="Devices with state, last seen, lag, gaps, account; those without a place last")
+    def machines(place: Place = None, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
+        found = listing.machines(collector.memory, collector.registry, collector.spool)
+        here = [m for m in found if place is None or (m["place"] and contains(place, m["place"]))]
+        return page(here, limit=limit, cursor=cursor)
+
+    @router.get("/jobs", summary="Jobs with outcome, cause, times, estimate; newest first")
+    def jobs(
+        place: Place = None, start: From = None, end: To = None, limit: Limit = 100, cursor: Cursor = None
+    ) -> dict[str, Any]:
+        with collector.spool.reading() as db:
+            found = job_book.jobs(db, place=place, start=parse_time(start), end=parse_time(end))
+        told = page(found, limit=limit, cursor=cursor)
+        return {**told, "items": [job_book.shown(job) for job in told["items"]]}
+
+    for more in (_refused(collector), _facts(collector), _series(collector, historian), _intake(collector)):
+        router.include_router(more)
+    return router
+
+
+def _refused(collector: Collector) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/quarantine", summary="Refused messages with topic, reason, time; newest first")
+    def refused(limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
+        told = page(quarantine.items(collector.spool), limit=limit, cursor=cursor)
+        return {**told, "items": [quarantine.shown(item) for item in told["items"]]}
+
+    @router.post("/quarantine/{item}/replay", summary="Decide a refused message again")
+    def replay(item: int) -> Response:
+        return Response(collector.replay(item), media_type="application/json")
+
+    return router
+
+
+def _facts(collector: Collector) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/facts", summary="The fact log after a number, for services; waits for news up to wait_s")
+    def facts(
+        after: Annotated[int, Query(ge=0)] = 0,
+        reader: Annotated[str | None, Query(pattern="^[a-z][a-z0-9_-]{0,40}$")] = None,
+        limit: Annotated[int, Query(ge=1, le=FACTS_PAGE_MAX)] = FACTS_PAGE_MAX,
+        wait_s: Annotated[float, Query(ge=0, le=30)] = 0.0,
+    ) -> dict[str, Any]:
+        if reader is not None:
+            collector.spool.passed(reader, after)
+        rows = collector.spool.read_from(after + 1, most=limit, wait_s=wait_s)
+        items = [{"n": row.n, **msgspec.to_builtins(row.batch)} for row in rows]
+        return {"items": items, "last": collector.spool.last()}
+
+    return router
+
+
+def _series(collector: Collector, historian: Historian) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/series", summary="Samples, or min, mean and max of every step, oldest first")
+    def series(
+        place: Annotated[str, Query(description="a machine's place")],
+        indicator: Annotated[str, Query(description="an indicator, or an index")],
+        start: From = None,
+        end: To = None,
+        step_s: Annotated[float | None, Query(gt=0)] = None,
+    ) -> dict[str, Any]:
+        last = parse_time(end)
+        last = collector.clock.now() + 1.0 if last is None else last
+        first = parse_time(start)
+        first = last - _DAY_S if first is None else first
+        if first >= last:
+            raise HTTPException(422, f"from = {format_time(first)} is not before to = {format_time(last)}")
+        if step_s is None:
+            points: list[Any] = [
+                [format_time(t), value]
+                for t, value in historian.series(place, indicator, start=first, end=last, most=SERIES_POINTS_MAX)
+            ]
+        else:
+            rolled = historian.rolled(place, indicator, start=first, end=last, step_s=step_s, most=SERIES_POINTS_MAX)
+            points = [[format_time(t), *values] for t, *values in rolled]
+        if len(points) > SERIES_POINTS_MAX:
+            raise HTTPException(
+                422, f"more than {SERIES_POINTS_MAX} points; step_s = {_fitting(last - first)} gives fewer"
+            )
+        return {"place": place, "indicator": indicator, "unit": unit_of(indicator), "points": points}
+
+    return router
+
+
+def _fitting(span_s: float) -> int:
+    return next((step for step in _STEPS_S if span_s / step < SERIES_POINTS_MAX), _STEPS_S[-1])
+
+
+def _intake(collector: Collector) -> APIRouter:
+    router = APIRouter()
+
+    async def take(request: Request, kind: Kind) -> Response:
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _BODY_BYTES_MAX:
+                break
+        receipt = await run_in_threadpool(collector.post, kind, bytes(body))
+        return Response(receipt, media_type="application/json")
+
+    @router.post("/readings", summary="A reading, as over MQTT, with device or place; answers once it is on disk")
+    async def readings(request: Request) -> Response:
+        return await take(request, Kind.READING)
+
+    @router.post("/events", summary="An event, as over MQTT, with device or place; answers once it is on disk")
+    async def events(request: Request) -> Response:
+        return await take(request, Kind.EVENT)
+
+    return router

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The devices as people see them: state, last seen, lag, gaps, and the account that always balances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from collector import order
+from collector.contract.codec import format_time
+from collector.contract.event import State
+from collector.contract.figure import Figure
+from collector.drain import READER
+from collector.intake import Device
+from collector.memory import Memory
+from collector.registry import Registry
+from collector.spool import Spool
+
+WORDS: Final = ("received", "stored", "duplicate", "rejected", "quarantined", "pending")
+
+
+def accounts(spool: Spool) -> dict[str, dict[str, int]]:
+    """Return received = stored + duplicate + rejected + quarantined + pending by device (contract 6).
+
+    The device "" has the messages that nobody could be found for. Each side is counted for itself: received at the
+    door, the others where a message ends.
+    """
+    with spool.reading():
+        counts, pending = spool.counts(), spool.pending(READER)
+    found: dict[str, dict[str, int]] = {}
+    for device in {device for device, _ in counts}:
+        said = {word: counts.get((device, word), 0) for word in (*WORDS, "kept", "empty")}
+        waiting = pending.get(device, 0)
+        stored = said["kept"] + said["empty"] - waiting
+        found[device] = {**{word: said[word] for word in WORDS}, "stored": stored, "pending": waiting}
+    return found
+
+
+def machines(memory: Memory, registry: Registry, spool: Spool) -> list[dict[str, Any]]:
+    """Return every device that is registered or was heard, by place; those without a place last (contract 6)."""
+    balance = accounts(spool)
+    heard = {record.device: record for record in memory.devices()}
+    rows = [
+        _row(device, heard.get(device), registry, memory, balance.get(device))
+        for device in heard.keys() | registry.plant.machines.keys()
+    ]
+    return sorted(rows, key=lambda row: (row["place"] is None, row["place"] or "", row["device"]))
+
+
+def _row(
+    device: str, record: Device | None, registry: Registry, memory: Memory, balance: dict[str, int] | None
+) -> dict[str, Any]:
+    machine = registry.plant.machines.get(device)
+    place = machine.place if machine else None
+    state = record.state if record else None
+    lag_s = record.presence.lag_s if record else None
+    boots = memory.boots_of(device)
+    return {
+        "device": device,
+        "place": place,
+        "name": registry.plant.name(place) if place else device,
+        "state": state.state.value if state else State.UNKNOWN.value,
+        "state_since": format_time(state.ts) if state else None,
+        "why": state.why if state else None,
+        "last_seen": format_time(record.presence.heard_at) if record else None,
+        "dialect": machine.dialect if machine else record.dialect if record else None,
+        "lag_s": None if lag_s is None else round(lag_s, 3),
+        "cadence_s": machine.cadence_s if machine else 0.0,
+        "missing_count": sum(order.missing_count(boot) for boot in boots.values()),
+        "numbered": bool(boots),
+        "account": balance or dict.fromkeys(WORDS, 0),
+    }
+
+
+def figures(spool: Spool, memory: Memory) -> Iterator[Figure]:
+    """Yield the collector's figures for /metrics."""
+    for device, balance in sorted(accounts(spool).items()):
+        for word in WORDS[:-1]:
+            labels = {"device": device, "part": word}
+            yield Figure("cybersyn_messages", "counter", "messages by part of the account", balance[word], labels)
+        pending = balance["pending"]
+        yield Figure(
+            "cybersyn_messages_pending", "gauge", "messages not in the historian yet", pending, {"device": device}
+        )
+    last = spool.last()
+    yield Figure("cybersyn_facts", "counter", "batches in the fact log", last)
+    for reader, n in sorted(spool.readers().items()):
+        yield Figure(
+            "cybersyn_facts_behind", "gauge", "batches a reader has still to read", last - n, {"reader": reader}
+        )
+    for record in memory.devices():
+        gaps = sum(order.missing_count(boot) for boot in memory.boots_of(record.device).values())
+        yield Figure("cybersyn_missing_messages", "gauge", "seqs known to be missing", gaps, {"device": record.device})

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What the collector remembers between messages: as it is on disk, and this turn's decisions above it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from collector.intake import Device
+from collector.order import Boot
+from collector.spool import Spool
+from collector.turn import Turn
+
+
+class Memory:
+    """Devices, boots and events; changes are staged until the turn is on disk, and dropped if it can't be kept."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._boots = spool.boots()
+        self._devices = {name: msgspec.json.decode(blob, type=Device) for name, blob in spool.devices().items()}
+        self._new_devices: dict[str, Device] = {}
+        self._new_boots: dict[tuple[str, str], Boot] = {}
+        self._new_events: dict[tuple[str, str], float] = {}
+
+    def device(self, device: str) -> Device | None:
+        """Return what is remembered of a device."""
+        return self._new_devices.get(device) or self._devices.get(device)
+
+    def boot(self, device: str, boot: str) -> Boot:
+        """Return what is on disk of a boot, this turn included."""
+        key = device, boot
+        return self._new_boots.get(key) or self._boots.get(key) or Boot()
+
+    def event_known(self, device: str, event: str) -> bool:
+        """Tell whether the device's event is on disk, or in this turn."""
+        return (device, event) in self._new_events or self._spool.event_known(device, event)
+
+    def newcomer_count(self) -> int:
+        """Return how many devices without a place are known."""
+        known = {**self._devices, **self._new_devices}
+        return sum(record.place is None for record in known.values())
+
+    def devices(self) -> list[Device]:
+        """Return all devices as they are on disk, by id."""
+        return sorted(dict(self._devices).values(), key=lambda record: record.device)
+
+    def boots_of(self, device: str) -> dict[str, Boot]:
+        """Return the boots of a device as they are on disk."""
+        return {boot: record for (owner, boot), record in dict(self._boots).items() if owner == device}
+
+    def learn(self, record: Device, *, boot: tuple[str, Boot] | None = None, event: str | None = None) -> None:
+        """Stage what a message changed."""
+        self._new_devices[record.device] = record
+        if boot is not None:
+            self._new_boots[record.device, boot[0]] = boot[1]
+        if event is not None:
+            self._new_events[record.device, event] = record.presence.heard_at
+
+    def stage(self, turn: Turn) -> None:
+        """Put the staged changes into the turn."""
+        turn.devices.update({name: msgspec.json.encode(record) for name, record in self._new_devices.items()})
+        turn.boots.update(self._new_boots)
+        turn.events.update(self._new_events)
+
+    def keep(self) -> None:
+        """Take the staged changes as they are on disk now."""
+        self._devices.update(self._new_devices)
+        self._boots.update(self._new_boots)
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what was staged."""
+        self._new_devices, self._new_boots, self._new_events = {}, {}, {}
