@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The state of N series: join, update, forecast, rest, save, load.
+
+Everything that is remembered of a series is one column of one array of float64, so a checkpoint is that array and a
+header. A batch gives bit for bit what single updates give, in any order of the series.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from collector.contract.errors import Misconfigured, Refusal
+from collector.contract.limits import NUMBER_ABS_MAX
+from cyberfilter.filter import memory
+from cyberfilter.filter.kernel import model_of
+from cyberfilter.filter.model import PROFILES, Floats, Prior, Profile, check_prior, check_profile
+from cyberfilter.filter.rows import Forecasts, Rules, Verdicts, expect, step
+from cyberfilter.filter.start import START_COUNT, begin
+from cyberfilter.filter.transform import TRANSFORMS
+
+CHUNK: Final = 2048
+"""Series in one pass of the kernel: its temporaries then stay in the processor's cache."""
+COMMISSION_DEFAULT: Final = 250
+Indices = NDArray[np.int64]
+
+
+class Bank:
+    """The Cyberfilter of `count` series, numbered from 0, which share a profile, a prior, a transform and a cadence.
+
+    `prior` is on the transformed scale; a part it leaves out is learned: the first eight values of a series set its
+    level and noise (start.py), and over the first `commission` values the noise variance is learned without
+    forgetting anything, while no verdict goes beyond "unsure". A prior with a noise needs no commissioning.
+    `variance_discount` is how much of the degrees of freedom of the noise is kept from value to value.
+    """
+
+    def __init__(  # noqa: PLR0917 - the contract's signature
+        self,
+        count: int,
+        prior: Prior | None = None,
+        filter: Literal["classic", "hypotheses"] = "classic",  # noqa: A002 - the contract's word
+        profile: Profile = PROFILES["workshop"],
+        commission: int = COMMISSION_DEFAULT,
+        variance_discount: float = 0.98,
+        transform: str = "none",
+        cadence_s: float = 1.0,
+    ) -> None:
+        """Raise Misconfigured where an argument cannot work."""
+        check_filter(filter)
+        _check_numbers(count, commission, variance_discount, cadence_s)
+        if transform not in TRANSFORMS:
+            raise Misconfigured(f"transform = {transform!r} is none of {', '.join(TRANSFORMS)}")
+        self._prior = check_prior(Prior() if prior is None else Prior(*prior))
+        known = self._prior.noise is not None and np.isinf(self._prior.noise[1])
+        self._commission = commission
+        self._rules = Rules(
+            model=model_of(check_profile(profile), noise_known=bool(known)),
+            profile=profile,
+            prior=self._prior,
+            transform=TRANSFORMS[transform],
+            cadence_s=cadence_s,
+            variance_discount=variance_discount,
+            learning_count=commission if self._prior.noise is None else 0,
+        )
+        self._count = 0
+        self._block = memory.fresh(0)
+        self.join(count)
+
+    @property
+    def count(self) -> int:
+        """The number of series."""
+        return self._count
+
+    def join(self, count: int) -> None:
+        """Add so many series that have seen nothing; they are numbered from the old `count` on."""
+        if count < 0:
+            raise Misconfigured(f"count = {count} is below 0")
+        wanted = self._count + count
+        if wanted > self._block.shape[1]:
+            grown = memory.fresh(max(wanted, min(2 * self._count, wanted + CHUNK)))
+            grown[:, : self._count] = self._block[:, : self._count]
+            self._begin(grown[:, self._count :])
+            self._block = grown
+        self._count = wanted
+
+    def _begin(self, columns: Floats) -> None:
+        """Start the filter of fresh columns at once, where the prior knows level and noise."""
+        level, _, noise = self._prior
+        if level is not None and noise is not None:
+            at_level = np.full((START_COUNT, columns.shape[1]), level[0])
+            memory.start(columns, begin(at_level, self._prior), self._rules.profile.probability)
+
+    def update(self, series: ArrayLike, time_s: ArrayLike, value: ArrayLike) -> Verdicts:
+        """Return what each series' next value (k; NaN is missing) at its time (k, s) says, in the order given.
+
+        `series` has no repeats; a time is later than the series' last one, or than its rest. A Refusal names what
+        breaks this, or a value that is infinite, above 1e15, or outside the transform's domain; nothing is changed.
+        """
+        index = self._indices(series)
+        times = _column("time_s", time_s, len(index))
+        values = _column("value", value, len(index))
+        self._check(index, times, values)
+        if len(index) <= CHUNK:
+            return self._update_chunk(index, times, values)
+        parts = [
+            self._update_chunk(index[at : at + CHUNK], times[at : at + CHUNK], values[at : at + CHUNK])
+            for at in range(0, len(index), CHUNK)
+        ]
+        return Verdicts(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+    def _update_chunk(self, index: Indices, times: Floats, values: Floats) -> Verdicts:
+        columns = np.take(self._block, index, axis=1)
+        verdicts = step(columns, times, values, self._rules)
+        self._block[:, index] = columns
+        return verdicts
+
+    def forecast(self, series: ArrayLike, time_s: ArrayLike) -> Forecasts:
+        """Return where the next value of each series (k) is expected, were it to come at that time (k, s)."""
+        index = self._indices(series)
+        return expect(np.take(self._block, index, axis=1), _column("time_s", time_s, len(index)), self._rules)
+
+    def rest(self, series: ArrayLike, time_s: ArrayLike) -> None:
+        """Move the clock of each series (k) on to that time (k, s) and change nothing else: a gate was closed.
+
+        The next value evolves from there, so it must come later. A clock never goes back.
+        """
+        index = self._indices(series)
+        clock = self._block[memory.AT["clock"]]
+        clock[index] = np.fmax(clock[index], _column("time_s", time_s, len(index)))
+
+    def save(self) -> bytes:
+        """Return everything; `load` gives a bank that goes on bit for bit (on the same machine and NumPy)."""
+        rules = self._rules
+        header = {
+            "filter": "classic",
+            "profile": list(rules.profile),
+            "prior": [part if part is None else [float(x).hex() for x in part] for part in self._prior],
+            "commission": self._commission,
+            "variance_discount": rules.variance_discount,
+            "transform": rules.transform.name,
+            "cadence_s": rules.cadence_s,
+        }
+        return memory.pack(header, self._block[:, : self._count])
+
+    @classmethod
+    def load(cls, blob: bytes) -> Bank:
+        """Return the bank that `save` wrote; a Refusal where the bytes are something else."""
+        header, block = memory.unpack(blob)
+        name, source, *rows = header.pop("profile")
+        parts = header.pop("prior")
+        bank = cls(
+            0,
+            prior=Prior(
+                *(part if part is None else (float.fromhex(part[0]), float.fromhex(part[1])) for part in parts)
+            ),
+            profile=Profile(name, source, *(tuple(row) for row in rows)),
+            **{key: header[key] for key in ("filter", "commission", "variance_discount", "transform", "cadence_s")},
+        )
+        bank._block, bank._count = block, block.shape[1]
+        return bank
+
+    def _indices(self, series: ArrayLike) -> Indices:
+        index = np.atleast_1d(np.asarray(series))
+        if index.ndim != 1 or (index.size and index.dtype.kind not in "iu"):
+            raise Refusal("bad_series", f"series is not one row of whole numbers but {index.dtype} {index.shape}")
+        if index.size and (index.min() < 0 or index.max() >= self._count):
+            raise Refusal("bad_series", f"series {index.min()}..{index.max()} are not within 0..{self._count - 1}")
+        return index.astype(np.int64)
+
+    def _check(self, index: Indices, times: Floats, values: Floats) -> None:
+        ordered = np.sort(index)
+        twice = ordered[1:] == ordered[:-1]
+        if twice.any():
+            raise Refusal("repeated", f"series {ordered[int(twice.argmax())]} is there twice in one update")
+        clock = self._block[memory.AT["clock"]][index]
+        low = -np.inf if self._rules.transform.clipped else self._rules.transform.low
+        wrong = ~((times > clock) & (times < np.inf)) | (np.abs(values) > NUMBER_ABS_MAX) | (values < low)
+        if wrong.any():
+            at = int(wrong.argmax())
+            raise self._refusal(int(index[at]), float(times[at]), float(clock[at]), float(values[at]))
+
+    def _refusal(self, series: int, time_s: float, clock_s: float, value: float) -> Refusal:
+        where = f"(series {series})"
+        if not np.isfinite(time_s):
+            return Refusal("bad_time", f"time_s = {time_s} is not finite {where}")
+        if time_s <= clock_s:
+            return Refusal("not_later", f"time_s = {time_s} is not later than the last time {clock_s} {where}")
+        if abs(value) > NUMBER_ABS_MAX:
+            return Refusal("off_scale", f"value = {value} is beyond {NUMBER_ABS_MAX:g} {where}")
+        transform = self._rules.transform
+        return Refusal(
+            "off_scale", f"value = {value} is below {transform.low:g}, the least of {transform.name} {where}"
+        )
+
+
+def check_filter(name: str) -> str:
+    """Return the filter's name; a Misconfigured where there is none such, or not yet."""
+    if name == "hypotheses":
+        raise Misconfigured("filter = 'hypotheses' is not built yet; 'classic' is")
+    if name != "classic":
+        raise Misconfigured(f"filter = {name!r} is neither 'classic' nor 'hypotheses'")
+    return name
+
+
+def _check_numbers(count: int, commission: int, variance_discount: float, cadence_s: float) -> None:
+    for name, number in (("count", count), ("commission", commission)):
+        if number < 0:
+            raise Misconfigured(f"{name} = {number} is below 0")
+    if not 0 < variance_discount <= 1:
+        raise Misconfigured(f"variance_discount = {variance_discount:g} is not above 0 and at most 1")
+    if not 0 < cadence_s < np.inf:
+        raise Misconfigured(f"cadence_s = {cadence_s:g} is not a number of seconds above 0")
+
+
+def _column(name: str, figures: ArrayLike, count: int) -> Floats:
+    column = np.array(figures, dtype=np.float64, ndmin=1)
+    if column.shape != (count,):
+        raise Refusal("wrong_shape", f"{name} has shape {column.shape}, series has {count} entries")
+    return column

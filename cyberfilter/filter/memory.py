@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What is remembered of a series: 64 numbers in one column, and the bytes of a checkpoint.
+
+A checkpoint is an npz of two members, `header` (JSON) and `block` (64, N); the same state gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any, Final
+
+import numpy as np
+
+from collector.contract.errors import Refusal
+from cyberfilter.filter.collapse import Moments
+from cyberfilter.filter.kernel import State
+from cyberfilter.filter.model import Floats
+from cyberfilter.filter.start import START_COUNT, Begin
+
+_LAYOUT: Final = (
+    ("moments", 24),  # m0, m1, c00, c01, c11, s of four states each
+    ("p", 4),
+    ("back", 16),
+    ("n", 1),  # degrees of freedom of the noise; 0 before the filter has started
+    ("s_least", 1),
+    ("clock", 1),  # time of the last row, or of a later rest; -inf before there was one
+    ("rows", 1),  # since the filter started
+    ("values", 1),  # rows that were not missing, since ever
+    ("time_1", 1),  # of the last row and of the one before, with what had been expected, in the value's own unit
+    ("time_2", 1),
+    ("value_1", 1),
+    ("expected_1", 1),
+    ("expected_2", 1),
+    ("leaning", 1),  # sign of the slope: -1, 1, or 0 before there is one
+    ("turned", 1),  # time since which it has been so
+    ("kept", START_COUNT),
+)
+_STARTS: Final = np.cumsum([0] + [width for _, width in _LAYOUT]).tolist()
+ROW: Final = {name: slice(at, at + width) for (name, width), at in zip(_LAYOUT, _STARTS, strict=False)}
+"""The rows of the block that hold each thing."""
+AT: Final = {name: int(rows.start) for name, rows in ROW.items()}
+"""The first of these rows: the only one of most."""
+HEIGHT: Final[int] = _STARTS[-1]
+VERSION: Final = 1
+_NAME: Final = "cybersyn filter bank"
+_S_SHARE_LEAST: Final = 1e-6
+"""A learned noise variance stays above this share of the one that it started from."""
+
+
+def fresh(count: int) -> Floats:
+    """Return the columns of series that have seen nothing."""
+    block = np.zeros((HEIGHT, count))
+    block[ROW["clock"]] = -np.inf
+    for name in ("time_1", "time_2", "value_1", "expected_1", "expected_2", "turned", "kept"):
+        block[ROW[name]] = np.nan
+    return block
+
+
+def start(columns: Floats, begun: Begin, probability: tuple[float, ...]) -> None:
+    """Let the filter of these columns start from the prior, as if the row before had been any of the four states."""
+    count = columns.shape[1]
+    moments = (begun.level, begun.slope, begun.level_variance, np.zeros(count), begun.slope_variance, begun.noise)
+    columns[ROW["moments"]] = np.repeat(np.stack(moments), 4, axis=0)
+    columns[ROW["p"]] = np.maximum(np.array(probability), np.finfo(np.float64).tiny)[:, None]
+    columns[ROW["back"]] = 0.25
+    columns[ROW["n"]] = begun.degrees
+    columns[ROW["s_least"]] = _S_SHARE_LEAST * begun.noise
+
+
+def state_of(columns: Floats) -> State:
+    """Return the columns as the kernel wants them, as views."""
+    k = columns.shape[1]
+    return State(
+        Moments(*columns[ROW["moments"]].reshape(6, 4, k)),
+        p=columns[ROW["p"]],
+        back=columns[ROW["back"]].reshape(4, 4, k),
+        n=columns[AT["n"]],
+        s_least=columns[AT["s_least"]],
+    )
+
+
+def put_state(columns: Floats, state: State) -> None:
+    """Write what the kernel gave back into the columns."""
+    k = columns.shape[1]
+    views = columns[ROW["moments"]].reshape(6, 4, k)
+    for view, value in zip(views, state.moments, strict=True):
+        view[:] = value
+    columns[ROW["p"]] = state.p
+    columns[ROW["back"]] = state.back.reshape(16, k)
+    columns[ROW["n"]] = state.n
+
+
+def pack(header: dict[str, Any], block: Floats) -> bytes:
+    """Return the checkpoint's bytes; `unpack` undoes it bit for bit."""
+    described = {"what": _NAME, "version": VERSION, "numpy": np.__version__, **header}
+    text = np.frombuffer(json.dumps(described, sort_keys=True).encode(), dtype=np.uint8)
+    blob = io.BytesIO()
+    with zipfile.ZipFile(blob, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in (("header", text), ("block", block)):
+            # a ZipInfo of its own has a fixed date: equal states give equal bytes
+            with archive.open(zipfile.ZipInfo(name + ".npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+    return blob.getvalue()
+
+
+def unpack(blob: bytes) -> tuple[dict[str, Any], Floats]:
+    """Return header and block; a Refusal where the bytes are no checkpoint of this version."""
+    try:
+        with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
+            header, block = json.loads(archive["header"].tobytes()), archive["block"]
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise Refusal("not_a_checkpoint", f"{len(blob)} bytes are no checkpoint of a filter bank: {error}") from None
+    found = (header.get("what"), header.get("version"), block.shape[:1])
+    if found != (_NAME, VERSION, (HEIGHT,)):
+        raise Refusal("other_checkpoint", f"checkpoint is {found}, this program reads {(_NAME, VERSION, (HEIGHT,))}")
+    return header, np.asarray(block, dtype=np.float64)

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""One row of each of k series: what is expected, what came, what it says. Columns of the memory in, verdicts out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from cyberfilter.filter import memory
+from cyberfilter.filter.kernel import Model, Readout, advance, predict
+from cyberfilter.filter.memory import AT, ROW
+from cyberfilter.filter.model import Floats, Prior, Profile
+from cyberfilter.filter.start import START_COUNT, START_DEGREES, Begin, begin
+from cyberfilter.filter.tables import t_quantile
+from cyberfilter.filter.transform import Transform, band_back
+from cyberfilter.filter.verdict import Before, Bools, Judged, Now, Words, change_probability, judge
+
+GAP_MAX: Final = 10.0
+"""A longer silence counts as this many cadences: a slope is not drawn out over a weekend."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What all series of a bank share: `learning_count` values are learned from before anything is said."""
+
+    model: Model
+    profile: Profile
+    prior: Prior
+    transform: Transform
+    cadence_s: float
+    variance_discount: float
+    learning_count: int
+
+
+class Forecasts(NamedTuple):
+    """Where the next value is expected, each (k), in the value's own unit; NaN before there were two values.
+
+    The steady component's mean, Student scale and 95 % band; away from transform `none` the mean is the median.
+    """
+
+    mean: Floats
+    sd: Floats
+    lo95: Floats
+    hi95: Floats
+
+
+class Verdicts(NamedTuple):
+    """What k rows say, named as the columns of `cybersyn filter`: each (k), p, one_back and two_back (k, 4).
+
+    Values, slopes (per cadence) and sigma are in the value's own unit, log_evidence is on the transformed scale.
+    NaN is not known (yet); change_kind is "" where nothing changed; times are those given to `update`.
+    """
+
+    t: Floats
+    y: Floats
+    forecast_mean: Floats
+    forecast_sd: Floats
+    forecast_lo95: Floats
+    forecast_hi95: Floats
+    level: Floats
+    slope: Floats
+    p_slope_negative: Floats
+    sigma: Floats
+    log_evidence: Floats
+    p_change: Floats
+    p_outlier: Floats
+    change_kind: Words
+    change_since: Floats
+    change_size: Floats
+    score: Floats
+    verdict: Words
+    p: Floats
+    one_back: Floats
+    two_back: Floats
+
+
+def expect(columns: Floats, time_s: Floats, rules: Rules) -> Forecasts:
+    """Return the forecasts for values at these times (k); nothing is changed."""
+    return _expect(columns, _gap(columns, time_s, rules), _degrees(columns, rules), rules)
+
+
+def _expect(columns: Floats, gap: Floats, nu: Floats, rules: Rules) -> Forecasts:
+    mean, scale, half = predict(memory.state_of(columns), gap, nu, rules.model)
+    started = columns[AT["n"]] > 0
+    if not started.all():
+        kept = columns[ROW["kept"]]
+        begun = begin(kept, rules.prior)
+        two = ~np.isnan(kept[1])
+        spread = np.sqrt(np.maximum(begun.noise, begun.level_variance))
+        margin = spread * t_quantile(np.full_like(spread, START_DEGREES))
+        early = [np.where(two, part, np.nan) for part in (begun.level, spread, margin)]
+        mean, scale, half = (np.where(started, *both) for both in zip((mean, scale, half), early, strict=True))
+    return Forecasts(*_band(mean, scale, half, rules.transform))
+
+
+def _band(mean: Floats, scale: Floats, half: Floats, transform: Transform) -> tuple[Floats, Floats, Floats, Floats]:
+    back, low, high = band_back(transform, mean, half)
+    return back, scale * transform.stretch(mean), low, high
+
+
+def _gap(columns: Floats, time_s: Floats, rules: Rules) -> Floats:
+    """Return the time since the last row in cadences, at most GAP_MAX; 1 before there was a row."""
+    gap = (time_s - columns[AT["clock"]]) / rules.cadence_s
+    return np.where(np.isinf(gap), 1.0, np.minimum(np.maximum(gap, 0.0), GAP_MAX))
+
+
+def _degrees(columns: Floats, rules: Rules) -> Floats:
+    """Return the degrees of freedom that the noise variance is worth now; while learning nothing is forgotten."""
+    learning = columns[AT["values"]] < rules.learning_count
+    return np.asarray(np.where(learning, 1.0, rules.variance_discount) * columns[AT["n"]])
+
+
+def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules) -> Verdicts:
+    """Return what the rows say; the columns (height, k; contiguous) then remember them. NaN is missing."""
+    gap, nu = _gap(columns, time_s, rules), _degrees(columns, rules)
+    expected = _expect(columns, gap, nu, rules)
+    started = columns[AT["n"]] > 0
+    readout = _read(columns, rules.transform.forward(value), gap, nu, rules)
+    judged, now = _judge(columns, readout, np.isnan(value), ~started, rules)
+    verdicts = Verdicts(
+        t=time_s,
+        y=value,
+        forecast_mean=expected.mean,
+        forecast_sd=expected.sd,
+        forecast_lo95=expected.lo95,
+        forecast_hi95=expected.hi95,
+        level=now.level,
+        slope=now.slope,
+        p_slope_negative=now.p_slope_negative,
+        sigma=now.sigma,
+        log_evidence=readout.log_evidence,
+        p_change=change_probability(now.p, now.one_back, now.two_back),
+        p_outlier=now.p[:, 1],
+        change_kind=judged.kind,
+        change_since=judged.since,
+        change_size=judged.size,
+        score=np.full_like(value, np.nan),
+        verdict=judged.verdict,
+        p=now.p,
+        one_back=now.one_back,
+        two_back=now.two_back,
+    )
+    _remember(columns, verdicts, started)
+    return verdicts
+
+
+def _read(columns: Floats, z: Floats, gap: Floats, nu: Floats, rules: Rules) -> Readout:
+    """Return the readouts, of the filter where it has started, else of the first values; both change the columns."""
+    started = columns[AT["n"]] > 0
+    if started.all():
+        return _run(columns, z, gap, nu, rules)
+    if not started.any():
+        return _hold(columns, z, rules)
+    merged = [np.empty((4, len(z))) if name in _OF_FOUR else np.empty(len(z)) for name in Readout._fields]
+    for where, part in ((started, True), (~started, False)):
+        some = np.compress(where, columns, axis=1)
+        read = _run(some, z[where], gap[where], nu[where], rules) if part else _hold(some, z[where], rules)
+        columns[:, where] = some
+        for whole, piece in zip(merged, read, strict=True):
+            whole[..., where] = piece
+    return Readout(*merged)
+
+
+_OF_FOUR: Final = {"p", "one_back", "two_back"}
+
+
+def _run(columns: Floats, z: Floats, gap: Floats, nu: Floats, rules: Rules) -> Readout:
+    after, readout = advance(memory.state_of(columns), z, gap, nu, rules.model)
+    memory.put_state(columns, after)
+    rows = columns[AT["rows"]]
+    return readout._replace(
+        one_back=np.where(rows >= 1, readout.one_back, np.nan),
+        two_back=np.where(rows >= 2, readout.two_back, np.nan),  # noqa: PLR2004 - two rows back
+    )
+
+
+def _hold(columns: Floats, z: Floats, rules: Rules) -> Readout:
+    """Keep a value of the start; with the last of them the filter starts, and the next row is its first."""
+    kept = columns[ROW["kept"]]
+    count = columns[AT["values"]].astype(np.int64)
+    here = ~np.isnan(z) & (np.arange(START_COUNT)[:, None] == count)
+    kept[here] = np.broadcast_to(z, kept.shape)[here]
+    begun = begin(kept, rules.prior)
+    full = ~np.isnan(kept[-1])
+    if full.any():
+        some = np.compress(full, columns, axis=1)
+        memory.start(some, Begin(*(part[full] for part in begun)), rules.profile.probability)
+        columns[:, full] = some
+    four = (4, len(z))
+    return Readout(
+        level=begun.level,
+        slope=begun.slope,
+        p_slope_negative=np.full_like(z, 0.5),
+        sigma=np.where(np.isnan(kept[0]), np.nan, np.sqrt(begun.noise)),
+        log_evidence=np.full_like(z, np.nan),
+        p=np.broadcast_to(np.array(rules.profile.probability)[:, None], four),
+        one_back=np.full(four, np.nan),
+        two_back=np.full(four, np.nan),
+    )
+
+
+def _judge(columns: Floats, readout: Readout, missing: Bools, starting: Bools, rules: Rules) -> tuple[Judged, Now]:
+    transform = rules.transform
+    stretch = transform.stretch(readout.level)
+    now = Now(
+        p=np.ascontiguousarray(readout.p.T),
+        one_back=np.ascontiguousarray(readout.one_back.T),
+        two_back=np.ascontiguousarray(readout.two_back.T),
+        level=transform.back(readout.level),
+        slope=readout.slope * stretch,
+        sigma=readout.sigma * stretch,
+        p_slope_negative=readout.p_slope_negative,
+        missing=missing,
+        starting=starting,
+        learning=columns[AT["values"]] < rules.learning_count,
+    )
+    return judge(now, Before(*(columns[AT[name]] for name in Before._fields))), now
+
+
+def _remember(columns: Floats, verdicts: Verdicts, started: Bools) -> None:
+    """Shift what the next rows look back on."""
+    lean = np.where(verdicts.p_slope_negative > 0.5, -1.0, 1.0)  # noqa: PLR2004 - the likelier sign
+    turned = np.where(lean == columns[AT["leaning"]], columns[AT["turned"]], verdicts.t)
+    for name, new in (
+        ("time_2", columns[AT["time_1"]].copy()),
+        ("time_1", verdicts.t),
+        ("value_1", verdicts.y),
+        ("expected_2", columns[AT["expected_1"]].copy()),
+        ("expected_1", verdicts.forecast_mean),
+        ("leaning", lean),
+        ("turned", turned),
+        ("clock", verdicts.t),
+        ("rows", columns[AT["rows"]] + started),
+        ("values", columns[AT["values"]] + ~np.isnan(verdicts.y)),
+    ):
+        columns[ROW[name]] = new

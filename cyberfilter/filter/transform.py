@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Scales on which the noise of an index is even: none, arcsine, log, sqrt; there and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from cyberfilter.filter.model import Floats
+
+_QUARTER_TURN: Final = np.pi / 2
+_LOG_MAX: Final = 690.0
+"""The exponential of more overflows; no value is that large."""
+
+
+class Transform(NamedTuple):
+    """A scale: `forward` and `back` undo each other within low..high, `stretch` is the derivative of `back`.
+
+    `back` takes any number: what lies beyond the scale's ends (a band may) comes back as the end. `clipped` says
+    that a value outside low..high is taken as the end (a ratio of 1.02 as 1); where it is not, it is refused.
+    """
+
+    name: str
+    low: float
+    high: float
+    clipped: bool
+    forward: Callable[[Floats], Floats]
+    back: Callable[[Floats], Floats]
+    stretch: Callable[[Floats], Floats]
+
+
+def _same(x: Floats) -> Floats:
+    return x
+
+
+def _one(z: Floats) -> Floats:
+    return np.ones_like(z)
+
+
+def _arcsine(x: Floats) -> Floats:
+    return np.arcsin(np.sqrt(np.clip(x, 0.0, 1.0)))
+
+
+def _sine_squared(z: Floats) -> Floats:
+    sine = np.sin(np.clip(z, 0.0, _QUARTER_TURN))
+    return sine * sine
+
+
+def _sine_of_double(z: Floats) -> Floats:
+    return np.sin(2.0 * np.clip(z, 0.0, _QUARTER_TURN))
+
+
+def _exp(z: Floats) -> Floats:
+    return np.exp(np.clip(z, -_LOG_MAX, _LOG_MAX))
+
+
+def _square(z: Floats) -> Floats:
+    floored = np.maximum(z, 0.0)
+    return floored * floored
+
+
+def _double(z: Floats) -> Floats:
+    return 2.0 * np.maximum(z, 0.0)
+
+
+_SHIPPED: Final = (
+    Transform("none", -np.inf, np.inf, False, _same, _same, _one),
+    # Beer's inverse sine: the spread of a ratio is even on it (Brain of the Firm, ch. 11).
+    Transform("arcsine", 0.0, 1.0, True, _arcsine, _sine_squared, _sine_of_double),
+    Transform("log", np.finfo(np.float64).tiny, np.inf, False, np.log, _exp, _exp),
+    Transform("sqrt", 0.0, np.inf, False, np.sqrt, _square, _double),
+)
+TRANSFORMS: Final = {transform.name: transform for transform in _SHIPPED}
+
+
+def band_back(transform: Transform, mean: Floats, half: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return (mean, low, high) in the value's own unit of the band mean ± half on the scale.
+
+    Quantiles go back as they are, so low <= mean <= high; away from `none` the mean is therefore the median.
+    """
+    return transform.back(mean), transform.back(mean - half), transform.back(mean + half)
