@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The demo: simulated microfactories with weeks behind them, and all that a workshop runs, in one process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI
+
+import firmware_sim
+import opsroom.app
+from collector.contract.errors import Unavailable
+from collector.contract.ports import Historian, ReadingRow
+from collector.contract.reading import Batch
+from collector.contract.tree import Machine, Plant, Unit
+from collector.drain import rows_of
+from collector.job_book import keep_jobs
+from deploy import plant_file, wiring
+from deploy.clock import DemoClock
+from deploy.settings import Settings
+from deploy.summary import in_words, summary
+from deploy.supervisor import Supervisor
+from deploy.web import Port, Service, application, check_port
+from deploy.where import Running, as_json, tell
+from firmware_sim.fleet import Fleet
+from firmware_sim.history import generate
+from firmware_sim.replay import publish, read_lines
+from firmware_sim.scenario import UNIT_NAMES, Scenario, plan_faults, scenario
+from firmware_sim.truth import Truth
+from opsroom.notice import Notice
+
+HISTORY_S: Final = 14 * 86_400.0
+"""What lies behind the machines when the demo begins: two weeks of one-minute values."""
+RUNS_S: Final = 3_600.0
+"""How long a demo without --for takes to reach the present."""
+RECORDING: Final = Path(firmware_sim.__file__).parent / "recordings" / "octoprint.jsonl"
+RECORDED: Final = (("octo-a", "octoPrint"), ("octo-b", "fab/north/octoprint/p02"))
+"""The real printers of the recording, and the prefixes under which they speak in it."""
+ROUND_PAUSE_S: Final = 1_200.0
+"""Plant's seconds between two rounds of the recording: its jobs are short, and real printers rest."""
+RECORDED_PLACE: Final = "commons/valparaiso/recorded"
+_ROWS_A_WRITE: Final = 50_000
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the visitor asked for; `lasts_s` None: until interrupted. `say` tells how far it is."""
+
+    machines: int
+    seed: int
+    speed: float
+    scenario: str
+    port: int
+    mqtt_port: int | None
+    folder: Path
+    lasts_s: float | None
+    summary: Path | None
+    say: Callable[[str], None]
+
+
+def plant_of(story: Scenario) -> Plant:
+    """Return the plant of a scenario, the recorded real machines included."""
+    machines = {
+        spec.device: Machine(spec.device, spec.place, spec.voice, spec.prefix, spec.cadence_s)
+        for spec in story.machines
+    }
+    for device, prefix in RECORDED:
+        machines[device] = Machine(device, f"{RECORDED_PLACE}/{device}", "octoprint", prefix)
+    names = {**UNIT_NAMES, RECORDED_PLACE: "Recorded real printers"}
+    used = {
+        place: name for place, name in names.items() if any(m.place.startswith(f"{place}/") for m in machines.values())
+    }
+    return Plant({place: Unit(place, name) for place, name in used.items()}, machines)
+
+
+def run(wish: Wish, settings: Settings, stop: threading.Event) -> int:
+    """Run the demo until its time is up or `stop` is set; return the exit code."""
+    with ExitStack() as stack:
+        demo = _Demo(wish, settings, stack)
+        demo.serve()
+        ends_at = None if wish.lasts_s is None else time.monotonic() + wish.lasts_s
+        arrived = wish.speed <= 1.0
+        while not stop.wait(0.2) and (ends_at is None or time.monotonic() < ends_at):
+            if demo.clock.arrived and not arrived:
+                arrived = True
+                wish.say("the plant's time has reached the present; it goes on at speed 1")
+        demo.end()
+    return 0
+
+
+class _Demo:
+    """The parts of a running demo; what was opened is closed by the stack, newest first."""
+
+    def __init__(self, wish: Wish, settings: Settings, stack: ExitStack) -> None:
+        self.wish = wish
+        check_port("127.0.0.1", wish.port)
+        wish.folder.mkdir(parents=True, exist_ok=True)
+        self.story = scenario(wish.scenario, machines=wish.machines, seed=wish.seed)
+        self.plant = plant_of(self.story)
+        plant_file.save(wish.folder / "plant.toml", self.plant)
+        self.passwords = wiring.credentials(wish.folder, self.plant)
+        users = wiring.broker_users(self.plant, self.passwords, settings.broker.root)
+        self.broker = stack.enter_context(wiring.embedded_broker(settings, wish.folder, users, wish.mqtt_port))
+        self.historian: Historian = wiring.historian(settings, wish.folder)
+        stack.callback(self.historian.close)
+        self.clock = DemoClock(start=time.time() - (wish.lasts_s or RUNS_S) * (wish.speed - 1.0), speed=wish.speed)
+        address = self.broker.address
+        self.collected = wiring.collecting(
+            folder=wish.folder,
+            address=address,
+            clock=self.clock,
+            plant=self.plant,
+            historian=self.historian,
+            root=settings.broker.root,
+        )
+        stack.callback(self.collected.close)
+        self.filtered = wiring.filtering(
+            folder=wish.folder,
+            address=address,
+            clock=self.clock,
+            plant=self.plant,
+            facts=self.collected.spool,
+            historian=self.historian,
+            root=settings.broker.root,
+        )
+        stack.callback(self.filtered.close)
+        self.meters_kwh: dict[str, float] = {}
+        self._remember()
+        self.room_bus = wiring.room_bus(address, self.clock, settings.broker.root)
+        stack.callback(self.room_bus.close)
+        self.truth = stack.enter_context(Truth(wish.folder / "truth.jsonl"))
+        self.supervisor = Supervisor()
+        stack.callback(self.supervisor.stop)
+        self._stack = stack
+        self._halt = threading.Event()
+        self._threads: list[threading.Thread] = []
+        stack.callback(self._quiet)
+
+    def _remember(self) -> None:
+        """Put weeks behind the machines; a folder with data goes on after its last stamp."""
+        stamps = [record.presence.heard_at for record in self.collected.collector.memory.devices()]
+        last = max(stamps, default=None)
+        self.clock.start = max(self.clock.start, last or 0.0)
+        start = self.clock.start - HISTORY_S if last is None else last
+        began_s = time.monotonic()
+        self.filtered.cyberfilter.rehearse(self._kept(generate(self.story, start, self.clock.start), start))
+        days = (self.clock.start - start) / 86_400
+        self.wish.say(
+            f"{days:.1f} days of history for {len(self.story.machines)} machines: {time.monotonic() - began_s:.0f} s"
+        )
+
+    def _kept(self, batches: Iterator[Batch], start: float) -> Iterator[Batch]:
+        """Yield the batches; what they hold goes to the historian and into the book of jobs."""
+        rows: list[ReadingRow] = []
+        told = 0
+        for batch in batches:
+            fresh = rows_of([batch])
+            rows += fresh
+            self.meters_kwh.update({row.device: row.value for row in fresh if row.name == "energy_kwh"})
+            if len(rows) >= _ROWS_A_WRITE:
+                self.historian.write(rows)
+                rows.clear()
+            with self.collected.spool.writing() as db:
+                keep_jobs(db, [batch])
+            yield batch
+            share = int(10 * (batch.at - start) / max(self.clock.start - start, 1.0))
+            if share > told:
+                told = share
+                self.wish.say(f"history: {10 * share} %")
+        self.historian.write(rows)
+
+    def serve(self) -> None:
+        """Let everything run, and say where it is."""
+        wish, collected, filtered = self.wish, self.collected, self.filtered
+        self.clock.begin()
+        self.supervisor.run("collector", collected.collector.turn)
+        self.supervisor.run("historian", collected.drain.turn)
+        self.supervisor.run("cyberfilter", partial(filtered.cyberfilter.turn, 0.1))
+        port = Port(application(self._service(), version=version("cybersyn")), host="127.0.0.1", port=wish.port)
+        address = self.broker.address
+        url = f"http://127.0.0.1:{wish.port}"
+        tell(wish.folder, Running(address.host, address.port, address.username, address.password, url))
+        self._machines()
+        port.start()
+        self._stack.callback(port.stop)
+        wish.say(f"the ops room is at {url}")
+        wish.say(
+            f"the MQTT broker is at {address.host}:{address.port}; other commands find it with --data-dir {wish.folder}"
+        )
+
+    def _service(self) -> Service:
+        collected, filtered = self.collected.service(self.supervisor), self.filtered.service(self.supervisor)
+        return Service(
+            "Cybersyn demo",
+            [*collected.routers, *filtered.routers],
+            lambda: collected.ready() or filtered.ready(),
+            lambda: chain(collected.figures(), filtered.figures()),
+            self._mount,
+        )
+
+    def _mount(self, server: FastAPI) -> opsroom.app.Room:
+        return opsroom.app.mount(
+            server,
+            bus=self.room_bus,
+            clock=self.clock,
+            seed=lambda: wiring.seed_of(self.collected, self.filtered),
+            root=self.collected.collector.root,
+            notice=Notice(len(self.story.machines), len(RECORDED)),
+            version=version("cybersyn"),
+        )
+
+    def _machines(self) -> None:
+        """Switch the simulated machines on, and the recorded ones."""
+        lasts_s = self.wish.lasts_s or RUNS_S
+        start = self.clock.start
+        faults = plan_faults(self.story, self.wish.seed, start, start + lasts_s * self.wish.speed)
+        address = self.broker.address
+        fleet = Fleet(
+            self.story,
+            self.clock,
+            host=address.host,
+            port=address.port,
+            credentials=self.passwords,
+            faults=faults,
+            truth=self.truth,
+            root=self.collected.collector.root,
+            meters_kwh=self.meters_kwh,
+        )
+        for name, work in (("machines", partial(fleet.run, self._halt)), ("recorded", self._replay)):
+            thread = threading.Thread(target=work, name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _replay(self) -> None:
+        """Let the recorded machines speak, again and again, with a pause between the rounds."""
+        lines, address = read_lines(RECORDING), self.broker.address
+        while not self._halt.is_set():
+            with suppress(Unavailable):
+                publish(
+                    lines,
+                    host=address.host,
+                    port=address.port,
+                    user=address.username,
+                    password=address.password,
+                    stop=self._halt,
+                    clock=self.clock,
+                )
+            self._halt.wait(self.clock.real_s(ROUND_PAUSE_S))
+
+    def _quiet(self) -> None:
+        self._halt.set()
+        for thread in self._threads:
+            thread.join(timeout=10)
+
+    def end(self) -> None:
+        """Say what was found, as it stands before the machines are switched off: that is no fault."""
+        alerts = self.filtered.cyberfilter.alerts()
+        told = summary(self.truth.faults, alerts)
+        self.wish.say(in_words(told, self.truth.faults, alerts))
+        if self.wish.summary is not None:
+            self.wish.summary.write_text(as_json(told), encoding="utf-8")

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The services for real use: all in one process, or each in its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from importlib.metadata import version
+from typing import Final, Protocol
+
+from fastapi import FastAPI
+
+import opsroom.app
+from collector.bus.link import Address
+from collector.contract.figure import Figure
+from collector.contract.ports import FactLog
+from collector.contract.tree import Plant
+from deploy import plant_file, wiring
+from deploy.clock import SystemClock
+from deploy.remote import HttpFactLog, asking, seed_of
+from deploy.settings import Settings
+from deploy.supervisor import Supervisor
+from deploy.web import Port, Service, application, check_port
+from deploy.where import Running, running, tell
+from opsroom.app import Room
+
+PARTS: Final = ("all", "collector", "cyberfilter", "opsroom")
+
+
+def run(part: str, settings: Settings, stop: threading.Event, say: Callable[[str], None]) -> int:
+    """Run a service, or all of them, until `stop` is set; return the exit code."""
+    with ExitStack() as stack:
+        works = _Works(settings, stack, say)
+        works.open(part)
+        stop.wait()
+    return 0
+
+
+class Listening(Protocol):
+    """Where a service listens."""
+
+    @property
+    def host(self) -> str:
+        """Return the address."""
+
+    @property
+    def port(self) -> int:
+        """Return the port."""
+
+
+class _Works:
+    """The parts of this process; what was opened is closed by the stack, newest first."""
+
+    def __init__(self, settings: Settings, stack: ExitStack, say: Callable[[str], None]) -> None:
+        self.settings = settings
+        self.stack = stack
+        self.say = say
+        self.clock = SystemClock()
+        self.folder = settings.paths.data_dir
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.plant_path = settings.paths.plant or self.folder / "plant.toml"
+        self.plant: Plant = plant_file.load(self.plant_path)
+        self.supervisor = Supervisor()
+        self.loops: list[tuple[str, Callable[[], object]]] = []
+        self.ports: list[Port] = []
+        self.collected: wiring.Collecting | None = None
+        self.filtered: wiring.Filtering | None = None
+
+    def open(self, part: str) -> None:
+        """Put the wanted parts together, let them run, and say where they are."""
+        wanted = PARTS[1:] if part == "all" else (part,)
+        for name in wanted:
+            section = getattr(self.settings, name)
+            check_port(section.host, section.port)
+        address = self._address(part)
+        for name, build in (
+            ("collector", self._collector),
+            ("cyberfilter", self._cyberfilter),
+            ("opsroom", self._opsroom),
+        ):
+            if name in wanted:
+                build(address)
+        self.stack.callback(self.supervisor.stop)
+        for loop in self.loops:
+            self.supervisor.run(*loop)
+        for port in self.ports:
+            port.start()
+            self.stack.callback(port.stop)
+        self._tell(wanted, address)
+
+    def _address(self, part: str) -> Address:
+        settings = self.settings
+        if settings.broker.kind == "external" or part not in {"all", "collector"}:
+            return self._known_address()
+        passwords = wiring.credentials(self.folder, self.plant)
+        users = wiring.broker_users(self.plant, passwords, settings.broker.root)
+        broker = wiring.embedded_broker(settings, self.folder, users, settings.broker.port or None)
+        return self.stack.enter_context(broker).address
+
+    def _known_address(self) -> Address:
+        """Return the external broker, or the embedded one that the collector's process has told in broker.json."""
+        if self.settings.broker.kind == "external":
+            return wiring.external_address(self.settings)
+        found = running(self.folder)
+        return Address(found.host, found.port, found.username, found.password)
+
+    def _collector(self, address: Address) -> None:
+        historian = wiring.historian(self.settings, self.folder)
+        self.stack.callback(historian.close)
+        self.collected = wiring.collecting(
+            folder=self.folder,
+            address=address,
+            clock=self.clock,
+            plant=self.plant,
+            historian=historian,
+            root=self.settings.broker.root,
+        )
+        self.stack.callback(self.collected.close)
+        self.loops += [("collector", self.collected.collector.turn), ("historian", self.collected.drain.turn)]
+        self._serve(self.collected.service(self.supervisor), self.settings.collector)
+
+    def _cyberfilter(self, address: Address) -> None:
+        facts: FactLog
+        if self.collected is not None:
+            facts, historian = self.collected.spool, self.collected.historian
+        else:
+            remote = HttpFactLog(self.settings.cyberfilter.collector_url)
+            self.stack.callback(remote.close)
+            facts, historian = remote, wiring.historian(self.settings, self.folder)
+            self.stack.callback(historian.close)
+        self.filtered = wiring.filtering(
+            folder=self.folder,
+            address=address,
+            clock=self.clock,
+            plant=self.plant,
+            facts=facts,
+            historian=historian,
+            root=self.settings.broker.root,
+        )
+        self.stack.callback(self.filtered.close)
+        self.loops.append(("cyberfilter", partial(self.filtered.cyberfilter.turn, 0.25)))
+        self._serve(self.filtered.service(self.supervisor), self.settings.cyberfilter)
+
+    def _opsroom(self, address: Address) -> None:
+        room = self.settings.opsroom
+        bus = wiring.room_bus(address, self.clock, self.settings.broker.root)
+        self.stack.callback(bus.close)
+        if self.collected is not None and self.filtered is not None:
+            collected, filtered = self.collected, self.filtered
+            inner = [*collected.service(self.supervisor).routers, *filtered.service(self.supervisor).routers]
+            seed = partial(wiring.seed_of, collected, filtered)
+        else:
+            inner = [asking(room.collector_url, room.cyberfilter_url)]
+            seed = partial(seed_of, room.collector_url, room.cyberfilter_url)
+
+        def mount(server: FastAPI) -> Room:
+            return opsroom.app.mount(
+                server,
+                bus=bus,
+                clock=self.clock,
+                seed=seed,
+                root=self.settings.broker.root,
+                version=version("cybersyn"),
+                source=room.source_url or None,
+            )
+
+        def figures() -> Iterator[Figure]:
+            if self.collected is not None:
+                yield from self.collected.figures()
+            if self.filtered is not None:
+                yield from self.filtered.cyberfilter.figures()
+
+        def ready() -> str | None:
+            return self.supervisor.reason() or (None if bus.connected else f"the broker does not answer: {bus.trouble}")
+
+        self._serve(Service("Cybersyn operations room", inner, ready, figures, mount), room)
+
+    def _serve(self, service: Service, section: Listening) -> None:
+        server = application(service, version=version("cybersyn"))
+        self.ports.append(Port(server, host=section.host, port=section.port))
+
+    def _tell(self, wanted: tuple[str, ...], address: Address) -> None:
+        """Say where everything is, in words and for other commands."""
+        settings = self.settings
+        main = settings.opsroom if "opsroom" in wanted else getattr(settings, wanted[0])
+        url = f"http://{main.host}:{main.port}"
+        if "collector" in wanted:
+            tell(self.folder, Running(address.host, address.port, address.username, address.password, url))
+            self.say(f"the MQTT broker is at {address.host}:{address.port}")
+            if not self.plant.machines:
+                self.say(f"no machine is registered yet: cybersyn machine add PLACE --data-dir {self.folder}")
+        for name in wanted:
+            section = getattr(settings, name)
+            self.say(f"{name}: http://{section.host}:{section.port}")

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The settings as values and as one table of rows: name with unit, safe default, one line of help, bound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar, cast
+from urllib.parse import urlsplit
+
+ENVIRON_PREFIX: Final = "CYBERSYN_"
+T = TypeVar("T")
+Accept = Callable[[Any], str | None]
+"""Says what would work where a value does not, else None."""
+
+
+def _is_text(value: Any) -> str | None:
+    return None if isinstance(value, str) else "a text"
+
+
+def _is_some_text(value: Any) -> str | None:
+    return None if isinstance(value, str) and value.strip() else "a text that is not empty"
+
+
+def _is_url(value: Any) -> str | None:
+    try:
+        fine = isinstance(value, str) and urlsplit(value).scheme in {"http", "https"} and bool(urlsplit(value).hostname)
+    except ValueError:
+        fine = False
+    return None if fine else "a URL such as http://127.0.0.1:8051"
+
+
+def _is_root(value: Any) -> str | None:
+    fine = isinstance(value, str) and value.replace("-", "").replace("_", "").isalnum() and value.isascii()
+    return None if fine else "one topic level of letters, digits, - and _"
+
+
+def _is_one_of(*words: str) -> Accept:
+    return lambda value: None if value in words else f"one of {', '.join(words)}"
+
+
+def _is_between(least: int, most: int) -> Accept:
+    def accept(value: Any) -> str | None:
+        fine = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+        return None if fine else f"a whole number from {least} to {most}"
+
+    return accept
+
+
+def _row(default: T, text: str, accept: Accept = _is_text, *, secret: bool = False) -> T:
+    """Return a dataclass field that carries its help, its bound, and whether it must be hidden."""
+    return field(default=default, repr=not secret, metadata={"help": text, "accept": accept, "secret": secret})
+
+
+_PORT: Final = _is_between(1, 65_535)
+
+
+@dataclass(frozen=True)
+class Network:
+    """Whose network the services stand in."""
+
+    listen: str = _row(
+        "loopback",
+        "loopback: nothing listens beyond this machine; container: services listen inside a network of containers, "
+        "whose host publishes them on its own 127.0.0.1 (docker-compose.yml)",
+        _is_one_of("loopback", "container"),
+    )
+
+
+@dataclass(frozen=True)
+class Broker:
+    """The MQTT broker that the machines speak to."""
+
+    kind: str = _row(
+        "embedded", "embedded: started and watched by us; external: your own", _is_one_of("embedded", "external")
+    )
+    host: str = _row("127.0.0.1", "where an external broker is, or where the embedded one listens", _is_some_text)
+    port: int = _row(1883, "its MQTT port; 0, embedded only: a free one, kept for restarts", _is_between(0, 65_535))
+    username: str = _row("", "the services' own user at an external broker; empty: none")
+    password: str = _row("", "that user's password", secret=True)
+    ca_file: Path | None = _row(  # noqa: RUF009 - it returns a field
+        None, "certificate of an external broker's authority; empty: no TLS"
+    )
+    root: str = _row("cybersyn", "first level of every topic of ours", _is_root)
+    store_bytes_max: int = _row(
+        2 * 1024**3, "what the embedded broker may keep on disk", _is_between(16 * 1024**2, 2**50)
+    )
+
+
+@dataclass(frozen=True)
+class Collector:
+    """The service that makes facts of messages."""
+
+    host: str = _row("127.0.0.1", "where the collector's API listens", _is_some_text)
+    port: int = _row(8051, "its port: intake, facts, machines, health, metrics", _PORT)
+
+
+@dataclass(frozen=True)
+class Historian:
+    """Where samples are kept for reading back."""
+
+    kind: str = _row(
+        "embedded",
+        "embedded: one SQLite file in the data folder; influx: an InfluxDB; memory: nothing survives",
+        _is_one_of("embedded", "influx", "memory"),
+    )
+    url: str = _row("http://127.0.0.1:8086", "the InfluxDB's address", _is_url)
+    token: str = _row("", 'an API token, or "user:password" for InfluxDB 1.8', secret=True)
+    org: str = _row("cybersyn", "InfluxDB 2's organisation", _is_some_text)
+    bucket: str = _row("cybersyn", "InfluxDB 2's bucket, InfluxDB 1's database", _is_some_text)
+
+
+@dataclass(frozen=True)
+class Cyberfilter:
+    """The service that makes attention of facts."""
+
+    host: str = _row("127.0.0.1", "where the cyberfilter's API listens", _is_some_text)
+    port: int = _row(8052, "its port: indices, alerts, health, metrics", _PORT)
+    collector_url: str = _row(
+        "http://127.0.0.1:8051", "where it reads the facts when it runs as a process of its own", _is_url
+    )
+
+
+@dataclass(frozen=True)
+class Opsroom:
+    """The room where people see and decide."""
+
+    host: str = _row("127.0.0.1", "where the room listens", _is_some_text)
+    port: int = _row(8050, "its port: pages and the whole API", _PORT)
+    collector_url: str = _row("http://127.0.0.1:8051", "the collector that it asks", _is_url)
+    cyberfilter_url: str = _row("http://127.0.0.1:8052", "the cyberfilter that it asks", _is_url)
+    language: str = _row("en", "what a visitor reads who chose nothing", _is_one_of("en", "es"))
+    source_url: str = _row("", "where visitors find the source of what you run (AGPL, section 13)")
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where files are."""
+
+    data_dir: Path = _row(  # noqa: RUF009 - it returns a field
+        Path("~/.local/share/cybersyn"), "where the running system keeps its files; --data-dir wins", _is_some_text
+    )
+    plant: Path | None = _row(  # noqa: RUF009 - it returns a field
+        None, "the TOML file of units and machines; empty: plant.toml in the data folder"
+    )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All sections; every field has a default that is safe on a laptop."""
+
+    network: Network = field(default_factory=Network)
+    broker: Broker = field(default_factory=Broker)
+    collector: Collector = field(default_factory=Collector)
+    historian: Historian = field(default_factory=Historian)
+    cyberfilter: Cyberfilter = field(default_factory=Cyberfilter)
+    opsroom: Opsroom = field(default_factory=Opsroom)
+    paths: Paths = field(default_factory=Paths)
+
+
+SECTIONS: Final[Mapping[str, type[Any]]] = {
+    "network": Network,
+    "broker": Broker,
+    "collector": Collector,
+    "historian": Historian,
+    "cyberfilter": Cyberfilter,
+    "opsroom": Opsroom,
+    "paths": Paths,
+}
+
+
+class Setting(NamedTuple):
+    """One row of the table: `name` is `section.field`; `is_path` values are files and folders, "" for None."""
+
+    name: str
+    default: str | int | Path | None
+    help: str
+    accept: Accept
+    secret: bool
+    is_path: bool
+
+    @property
+    def variable(self) -> str:
+        """The environment's name for it."""
+        return ENVIRON_PREFIX + self.name.replace(".", "_").upper()
+
+
+SETTINGS: Final = tuple(
+    Setting(
+        f"{section}.{row.name}",
+        cast("str | int | Path | None", row.default),
+        row.metadata["help"],
+        row.metadata["accept"],
+        row.metadata["secret"],
+        "Path" in str(row.type),
+    )
+    for section, kind in SECTIONS.items()
+    for row in fields(kind)
+)
