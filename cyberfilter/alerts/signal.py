@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What facts and values say about alerts: something begins, something ends."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cyberfilter.alerts.lifecycle import Happening
+from cyberfilter.contract.alert import AlertClass
+
+
+class Begins(NamedTuple):
+    """Something asks for a person: `what` is the index or the kind, of which one episode is open at a time."""
+
+    alert_class: AlertClass
+    kind: str
+    what: str
+    ts: float
+    facts: dict[str, float | str]
+    index_name: str | None = None
+
+
+class Ends(NamedTuple):
+    """What had asked for a person does so no more: recovered by itself, or answered by somebody's act."""
+
+    what: str
+    ts: float
+    how: Happening
+
+
+Signal = Begins | Ends

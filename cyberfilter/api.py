@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The Cyberfilter's HTTP routes: indices, alerts, what people do about alerts, outlooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, HTTPException, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from collector.contract import limits
+from collector.contract.codec import format_time
+from collector.contract.errors import Refusal, Unavailable
+from collector.contract.page import page
+from collector.contract.place import check_place, contains
+from cyberfilter.actions import word
+from cyberfilter.contract.alert import Alert, AlertClass
+from cyberfilter.contract.alert import shown as shown_alert
+from cyberfilter.contract.index import IndexValue
+from cyberfilter.contract.index import shown as shown_index
+from cyberfilter.service import Cyberfilter
+
+LIMIT_DEFAULT: Final = 100
+_STATUS: Final = {"unknown_alert": 404, "unknown_index": 404, "not_possible": 409, "too_few": 409}
+"""What a refusal is in HTTP; any other is a 422."""
+
+Limit = Annotated[int, Query(ge=1, le=limits.PAGE_ITEMS_MAX, description="items on a page")]
+Cursor = Annotated[str | None, Query(description="`next` of the page before")]
+Place = Annotated[str | None, Query(description="a unit: its own and everything below it")]
+
+
+class _Open(BaseModel):
+    """Fields that a client may count on; more are there, and more may come."""
+
+    model_config = ConfigDict(extra="allow", populate_by_name=True)
+
+
+class Band(BaseModel):
+    """A forecast: the expected value and its 95 % band, in the index's unit."""
+
+    at: str
+    mean: float
+    lo95: float
+    hi95: float
+
+
+class IndexItem(_Open):
+    """The newest value of an index; the triple is 0..1, or null where there is no capability."""
+
+    place: str
+    index: str
+    unit: str
+    at: str
+    actuality: float | None
+    capability: float | None
+    potentiality: float | None
+    productivity: float | None
+    latency: float | None
+    performance: float | None
+    forecast: Band | None
+    expected: Band | None
+    verdict: str
+
+
+class AlertItem(_Open):
+    """An alert; times are RFC 3339 in UTC, null while they have not come."""
+
+    id: str
+    alert_class: Literal["hazard", "call", "algedonic"] = Field(alias="class")
+    kind: str
+    place: str
+    index: str | None
+    state: Literal["raised", "acknowledged", "returned", "closed"]
+    raised_at: str
+    acknowledged_at: str | None
+    returned_at: str | None
+    closed_at: str | None
+    raised_to: str
+    why: str
+
+
+class IndexPage(BaseModel):
+    """Indices by place and name."""
+
+    items: list[IndexItem]
+    total: int
+    next: str | None
+
+
+class AlertPage(BaseModel):
+    """Alerts, newest first."""
+
+    items: list[AlertItem]
+    total: int
+    next: str | None
+
+
+class OutlookItem(BaseModel):
+    """Where an index is going: means and an interval of the given level, at these times."""
+
+    place: str
+    index: str
+    unit: str
+    at: list[str]
+    mean: list[float]
+    lo: list[float]
+    hi: list[float]
+    level: float
+    model: str
+
+
+class ActionBody(BaseModel):
+    """What a person does about an alert: acknowledge, extend, close."""
+
+    action: str
+    note: Annotated[str | None, Field(max_length=limits.JOB_TEXT_CHARS_MAX)] = None
+    by: Annotated[str | None, Field(max_length=limits.JOB_TEXT_CHARS_MAX)] = None
+
+
+def routes(cyberfilter: Cyberfilter) -> APIRouter:  # tidy: one small function a route
+    """Return the routes of contract 6 that the Cyberfilter answers."""
+    router = APIRouter(prefix="/api/v1", tags=["cyberfilter"])
+
+    @router.get("/indices", response_model=IndexPage)
+    def indices(place: Place = None, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> dict[str, Any]:
+        """Triple vectors with forecasts, by place."""
+        unit = _place(place)
+        found = [value for value in cyberfilter.indices() if unit is None or contains(unit, value.place)]
+        return _indices(found, limit, cursor)
+
+    @router.get("/alerts", response_model=AlertPage)
+    def alerts(
+        is_open: Annotated[bool | None, Query(alias="open", description="true: all but closed")] = None,
+        place: Place = None,
+        alert_class: Annotated[AlertClass | None, Query(alias="class")] = None,
+        limit: Limit = LIMIT_DEFAULT,
+        cursor: Cursor = None,
+    ) -> dict[str, Any]:
+        """Alerts, newest first."""
+        found = cyberfilter.alerts(is_open=is_open, place=_place(place), alert_class=alert_class)
+        return _alerts(found, limit, cursor)
+
+    @router.post("/alerts/{alert_id}/actions", response_model=AlertItem)
+    def act(alert_id: str, body: ActionBody) -> dict[str, Any]:
+        """Acknowledge, extend or close an alert; repeating an action changes nothing."""
+        try:
+            return shown_alert(cyberfilter.act(alert_id, word(body.action), body.note, body.by))
+        except (Refusal, Unavailable) as error:
+            raise _problem(error) from None
+
+    @router.get("/outlook", response_model=OutlookItem)
+    def outlook(place: str, index: str) -> dict[str, Any]:
+        """Where an index is going, with an interval; 409 where there are too few values yet."""
+        try:
+            found = cyberfilter.outlook(place, index)
+            unit = next(value.unit for value in cyberfilter.indices() if (value.place, value.index) == (place, index))
+        except (Refusal, Unavailable) as error:
+            raise _problem(error) from None
+        return {
+            "place": place,
+            "index": index,
+            "unit": unit,
+            "at": [format_time(float(ts)) for ts in found.times],
+            "mean": [float(number) for number in found.mean],
+            "lo": [float(number) for number in found.lo],
+            "hi": [float(number) for number in found.hi],
+            "level": found.level,
+            "model": found.model,
+        }
+
+    return router
+
+
+def _place(text: str | None) -> str | None:
+    try:
+        return check_place(text) if text else None
+    except Refusal as refusal:
+        raise _problem(refusal) from None
+
+
+def _indices(found: Sequence[IndexValue], limit: int, cursor: str | None) -> dict[str, Any]:
+    return _paged([shown_index(value) for value in found], limit, cursor)
+
+
+def _alerts(found: Sequence[Alert], limit: int, cursor: str | None) -> dict[str, Any]:
+    return _paged([shown_alert(alert) for alert in found], limit, cursor)
+
+
+def _paged(items: Sequence[Any], limit: int, cursor: str | None) -> dict[str, Any]:
+    try:
+        return page(items, limit=limit, cursor=cursor)
+    except Refusal as refusal:
+        raise _problem(refusal) from None
+
+
+def _problem(error: Refusal | Unavailable) -> HTTPException:
+    if isinstance(error, Unavailable):
+        return HTTPException(503, detail=str(error))
+    return HTTPException(_STATUS.get(error.reason, 422), detail=error.detail)

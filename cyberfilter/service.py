@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The fast loop: read, fold, judge, hand over, checkpoint, publish.
+
+What is remembered and what was said about alerts go into the journal in one transaction, and nothing is published
+before it is there: whoever kills the process at any moment and starts it again gets the same next output.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from collector.contract import limits
+from collector.contract.errors import Refusal, Unavailable
+from collector.contract.figure import Figure
+from collector.contract.place import contains
+from collector.contract.ports import Bus, Checkpoint, Clock, Delivery, Entry, FactLog, Historian, Journal
+from collector.contract.reading import Batch, Numbered
+from collector.contract.topics import Kind
+from collector.contract.tree import Plant
+from cyberfilter.actions import Said, read_action
+from cyberfilter.alerts.book import Book
+from cyberfilter.alerts.escalation import due, extended_deadline
+from cyberfilter.alerts.lifecycle import decide, entry
+from cyberfilter.checkpoint import pack, unpack
+from cyberfilter.contract.alert import Action, Alert, AlertClass, AlertState
+from cyberfilter.contract.index import IndexValue
+from cyberfilter.figures import figures
+from cyberfilter.floor import Floor
+from cyberfilter.future import Outlook, future
+from cyberfilter.indices.catalogue import CATALOGUE
+from cyberfilter.owed import Owed
+from cyberfilter.publisher import Publisher, levels
+
+READER: Final = "cyberfilter"
+UNSAVED_FACTS_MAX: Final = 1_000
+"""Facts after which a checkpoint is written even if nothing was judged: what is not covered stays in the log."""
+ACTIONS_PER_TURN_MAX: Final = 100
+CLEARED_AT_START_MAX: Final = 200
+"""Closed alerts whose topics are cleared once more at the start: a kill may have come between."""
+
+
+class Cyberfilter:
+    """The service. One thread turns; any thread may ask and act."""
+
+    def __init__(
+        self,
+        *,
+        facts: FactLog,
+        historian: Historian,
+        journal: Journal,
+        bus: Bus,
+        clock: Clock,
+        plant: Plant,
+        root: str = "cybersyn",
+    ) -> None:
+        self._facts, self._historian, self._journal, self._bus = facts, historian, journal, bus
+        self._clock, self._plant, self._root = clock, plant, root
+        self._lock = threading.RLock()
+        self._publisher = Publisher(bus, root)
+        found = journal.checkpoint()
+        memory = unpack(found.state) if found is not None else None
+        self._floor = Floor(plant, memory)
+        self._n = self._saved_n = found.n if found is not None else 0
+        self._owed = Owed(memory.owed if memory else ())
+        self._book = Book(journal.entries())
+        self._pending: list[Entry] = []
+        self._dirty = False
+        self._actions: list[Delivery] = []
+        self._trouble: dict[str, str] = {}
+        self._refused_count = 0
+        bus.subscribe([f"{root}/v1/{Kind.ACTION}/#"])
+        self._restate()
+
+    def turn(self, wait_s: float) -> int:
+        """Take new facts and actions once; returns how many batches were read. Waits at most `wait_s` real seconds.
+
+        A neighbour that is down stops nothing else: what it should have had is kept, and given to it later.
+        """
+        numbered, left_s = self._read(wait_s)
+        with self._lock:
+            self._take(numbered)
+        self._owed.hand_over(self._historian, time.monotonic())
+        self._heed(left_s)
+        with self._lock:
+            self._note(due(self._book.open(), self._clock.now(), self._plant))
+            if self._pending or self._dirty or self._n - self._saved_n >= UNSAVED_FACTS_MAX:
+                self._commit()
+            self._publisher.flush(time.monotonic())
+        return len(numbered)
+
+    def rehearse(self, batches: Iterable[Batch]) -> None:
+        """Learn from old batches, in order of time per machine, and hand their index values to the historian.
+
+        Raises no alert. Raises Unavailable where the historian or the journal is down: then start over.
+        """
+        with self._lock:
+            for told in self._floor.rehearse(batches):
+                self._historian.write(told.rows)
+                for device, value in told.newest:
+                    self._publisher.index(device, value)
+            self._save()
+
+    def indices(self) -> list[IndexValue]:
+        """Return the newest value of every index, by place and name."""
+        with self._lock:
+            values = [value for machine in self._floor.machines.values() for value in machine.newest.values()]
+        return sorted(values, key=lambda value: (value.place, value.index))
+
+    def alerts(
+        self, *, is_open: bool | None = None, place: str | None = None, alert_class: AlertClass | None = None
+    ) -> list[Alert]:
+        """Return alerts, newest first: open ones or closed ones, of a place and all below it, of a class."""
+        with self._lock:
+            found = self._book.all()
+        return [
+            alert
+            for alert in found
+            if (is_open is None or is_open is (alert.state is not AlertState.CLOSED))
+            and (place is None or contains(place, alert.place))
+            and (alert_class is None or alert.alert_class is alert_class)
+        ]
+
+    def act(self, alert_id: str, action: Action, note: str | None = None, by: str | None = None) -> Alert:
+        """Return the alert after a person's action; one that was done before changes nothing.
+
+        Raises Refusal `unknown_alert` or `not_possible` (the state does not have it), Unavailable: nothing was kept.
+        """
+        with self._lock:
+            if self._pending:
+                self._save()
+            alert = self._book.get(alert_id)
+            if alert is None:
+                raise Refusal("unknown_alert", f"there is no alert {alert_id[:80]!r}")
+            decision = decide(alert, action)
+            if decision == "impossible":
+                raise Refusal("not_possible", f"alert {alert_id} is {alert.state}: {action} does not fit")
+            if decision == "repeated":
+                return alert
+            body: dict[str, object] = {"note": note, "by": by}
+            if action is Action.EXTEND:
+                body["deadline_at"] = extended_deadline(alert, self._plant)
+            said = entry(alert, action, ts=self._clock.now(), body=body)
+            self._journal.append([said])
+            changed = self._book.add(said) or alert
+            self._settle(changed)
+            self._say(changed)
+            return changed
+
+    def outlook(self, place: str, index: str) -> Outlook:
+        """Return where an index is going, with its interval. Raises Refusal `unknown_index` or `too_few`."""
+        with self._lock:
+            known = [value for value in self.indices() if value.place == place and value.index == index]
+        if not known:
+            raise Refusal("unknown_index", f"there is no index {index[:80]!r} at {place[:200]!r}")
+        return future(self._historian, known[0], CATALOGUE[index])
+
+    def figures(self) -> list[Figure]:
+        """Return the service's figures for /metrics."""
+        with self._lock:
+            counts = {
+                "fact_number": self._n,
+                "index_values": self._floor.judged_count,
+                "rows_owed": len(self._owed.rows),
+                "rows_lost": self._owed.lost_count,
+                "rows_refused": self._owed.refused_count,
+                "actions_refused": self._refused_count,
+            }
+            return figures(counts, [alert.alert_class for alert in self._book.open()])
+
+    def ready(self) -> str | None:
+        """Return None where all is well, else which neighbour is in trouble."""
+        trouble = dict(self._trouble)
+        if self._owed.trouble is not None:
+            trouble["historian"] = self._owed.trouble
+        return "; ".join(f"{name}: {detail}" for name, detail in sorted(trouble.items())) or None
+
+    def close(self) -> None:
+        """Write the last checkpoint; the neighbours stay open, they are not ours."""
+        self._owed.hand_over(self._historian, time.monotonic())
+        with self._lock:
+            self._commit()
+            self._publisher.flush(float("inf"))
+
+    def _restate(self) -> None:
+        """Publish what is open, and clear what was closed last: a kill may have come before it was said."""
+        closed = [alert for alert in self._book.all() if alert.state is AlertState.CLOSED]
+        for alert in closed[:CLEARED_AT_START_MAX]:
+            self._settle(alert)
+            self._publisher.clear(alert)
+        for alert in self._book.open():
+            self._say(alert)
+        for device, machine in self._floor.machines.items():
+            for value in machine.newest.values():
+                self._publisher.index(device, value)
+
+    def _settle(self, alert: Alert) -> None:
+        """Take a closed alert's level as the usual one, unless the index came back or another alert is open for it."""
+        if alert.state is not AlertState.CLOSED or alert.index is None or alert.device is None:
+            return
+        if self._book.find(alert.device, alert.index) is None:
+            self._dirty = self._floor.accept(alert.device, alert.index) or self._dirty
+
+    def _read(self, wait_s: float) -> tuple[Sequence[Numbered], float]:
+        """Return new facts, and how long to wait for actions instead: where no fact can be taken, the whole wait."""
+        if self._pending and "journal" in self._trouble:
+            return (), wait_s
+        try:
+            found = self._facts.read_from(self._n + 1, most=limits.FACTS_PAGE_MAX, wait_s=wait_s)
+        except Unavailable as error:
+            self._trouble["facts"] = str(error)
+            return (), wait_s
+        self._trouble.pop("facts", None)
+        return found, 0.0
+
+    def _take(self, numbered: Sequence[Numbered]) -> None:
+        if not numbered:
+            return
+        told = self._floor.take(known.batch for known in numbered)
+        self._n = numbered[-1].n
+        now = self._clock.now()
+        for whose, signal in told.signals:
+            self._note(self._book.entries(whose, signal, now=now, plant=self._plant))
+        for device, value in told.newest:
+            self._publisher.index(device, value)
+        self._owed.add(told.rows)
+        self._dirty = self._dirty or bool(told.rows)
+
+    def _note(self, entries: Iterable[Entry]) -> None:
+        """Take entries into the book; `_commit` writes them down and says them."""
+        for known in entries:
+            self._book.add(known)
+            self._pending.append(known)
+
+    def _heed(self, wait_s: float) -> None:
+        """Do what people said over MQTT; what cannot be kept now is said again in the next turn."""
+        if not self._actions:
+            self._actions = self._bus.take(most=ACTIONS_PER_TURN_MAX, wait_s=wait_s)
+        while self._actions:
+            try:
+                said = read_action(self._actions[0], root=self._root)
+                self._check_place(said)
+                self.act(said.alert_id, said.action, said.note, said.by)
+            except Refusal:
+                self._refused_count += 1
+            except Unavailable as error:
+                self._trouble["journal"] = str(error)
+                return
+            self._bus.acknowledge([self._actions.pop(0)])
+
+    def _check_place(self, said: Said) -> None:
+        with self._lock:
+            alert = self._book.get(said.alert_id)
+        if alert is None or said.place not in levels(alert):
+            raise Refusal("unknown_alert", f"there is no alert {said.alert_id[:80]!r} at {said.place}")
+
+    def _commit(self) -> None:
+        try:
+            self._save()
+        except Unavailable as error:
+            self._trouble["journal"] = str(error)
+
+    def _save(self) -> None:
+        """Keep entries and state in one transaction, then say what happened. Raises Unavailable: nothing is said."""
+        checkpoint = Checkpoint(self._n, pack(self._floor.memory(self._n, self._owed.rows)))
+        self._journal.append(self._pending, checkpoint=checkpoint)
+        self._trouble.pop("journal", None)
+        subjects = dict.fromkeys(known.subject for known in self._pending)
+        self._pending, self._dirty, self._saved_n = [], False, self._n
+        for subject in subjects:
+            alert = self._book.get(subject)
+            if alert is not None:
+                self._say(alert)
+        try:
+            self._facts.passed(READER, self._saved_n)
+        except Unavailable as error:
+            self._trouble["facts"] = str(error)
+
+    def _say(self, alert: Alert) -> None:
+        value = self._floor.newest(alert.device, alert.index)
+        self._publisher.alert(alert, triple=value.triple if value else None, now=self._clock.now())
