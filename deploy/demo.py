@@ -108,8 +108,7 @@ class _Demo:
         self.plant = plant_of(self.story)
         plant_file.save(wish.folder / "plant.toml", self.plant)
         self.passwords = wiring.credentials(wish.folder, self.plant)
-        users = wiring.broker_users(self.plant, self.passwords, settings.broker.root)
-        self.broker = stack.enter_context(wiring.embedded_broker(settings, wish.folder, users, wish.mqtt_port))
+        self.broker = stack.enter_context(wiring.embedded_broker(settings, wish.folder, wish.mqtt_port))
         self.historian: Historian = wiring.historian(settings, wish.folder)
         stack.callback(self.historian.close)
         self.clock = DemoClock(start=time.time() - (wish.lasts_s or RUNS_S) * (wish.speed - 1.0), speed=wish.speed)
@@ -123,6 +122,7 @@ class _Demo:
             root=settings.broker.root,
         )
         stack.callback(self.collected.close)
+        self.broker.reload(wiring.broker_users(self.plant, self.passwords, settings.broker.root))
         self.filtered = wiring.filtering(
             folder=wish.folder,
             address=address,

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from fastapi import FastAPI
 
 import opsroom.app
+from collector.bus.broker import EmbeddedBroker
 from collector.bus.link import Address
 from collector.contract.figure import Figure
 from collector.contract.ports import FactLog
@@ -65,6 +66,7 @@ class _Works:
         self.supervisor = Supervisor()
         self.loops: list[tuple[str, Callable[[], object]]] = []
         self.ports: list[Port] = []
+        self.broker: EmbeddedBroker | None = None
         self.collected: wiring.Collecting | None = None
         self.filtered: wiring.Filtering | None = None
 
@@ -94,10 +96,10 @@ class _Works:
         settings = self.settings
         if settings.broker.kind == "external" or part not in {"all", "collector"}:
             return self._known_address()
-        passwords = wiring.credentials(self.folder, self.plant)
-        users = wiring.broker_users(self.plant, passwords, settings.broker.root)
-        broker = wiring.embedded_broker(settings, self.folder, users, settings.broker.port or None)
-        return self.stack.enter_context(broker).address
+        self.broker = self.stack.enter_context(
+            wiring.embedded_broker(settings, self.folder, settings.broker.port or None)
+        )
+        return self.broker.address
 
     def _known_address(self) -> Address:
         """Return the external broker, or the embedded one that the collector's process has told in broker.json."""
@@ -118,6 +120,9 @@ class _Works:
             root=self.settings.broker.root,
         )
         self.stack.callback(self.collected.close)
+        if self.broker is not None:
+            passwords = wiring.credentials(self.folder, self.plant)
+            self.broker.reload(wiring.broker_users(self.plant, passwords, self.settings.broker.root))
         self.loops += [("collector", self.collected.collector.turn), ("historian", self.collected.drain.turn)]
         self._serve(self.collected.service(self.supervisor), self.settings.collector)
 

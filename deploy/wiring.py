@@ -75,16 +75,10 @@ def broker_users(plant: Plant, passwords: Mapping[str, tuple[str, str]], root: s
     return users
 
 
-def embedded_broker(
-    settings: Settings, folder: Path, users: Mapping[str, BrokerUser], port: int | None
-) -> EmbeddedBroker:
-    """Return the embedded broker, not started."""
+def embedded_broker(settings: Settings, folder: Path, port: int | None) -> EmbeddedBroker:
+    """Return the embedded broker, not started, without users: they are let in once the collector listens."""
     return EmbeddedBroker(
-        folder / "broker",
-        port=port,
-        host=settings.broker.host,
-        store_bytes_max=settings.broker.store_bytes_max,
-        users=users,
+        folder / "broker", port=port, host=settings.broker.host, store_bytes_max=settings.broker.store_bytes_max
     )
 
 
