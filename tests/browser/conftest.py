@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""A room on a small made-up plant, in a thread, and a real Chromium to look at it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+import queue
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+import uvicorn
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
+
+from collector.contract.codec import encode, format_time, parse_time
+from collector.contract.event import JobStarted, State, StateSeen
+from collector.contract.ports import Delivery
+from collector.contract.reading import Batch, Samples
+from collector.contract.topics import Kind, Topic, format_topic
+from opsroom.app import mount
+from opsroom.notice import Notice
+
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+ARGS += ["--disable-component-update", "--disable-sync"]
+UNITS = {
+    "heater_effort_w": ("W", 22.0, 0.8),
+    "nozzle_deviation_degc": ("°C", 0.1, 0.4),
+    "pace_ratio": ("1", 0.97, 0.03),
+}
+TRIPLES = {"pace_ratio": (0.97, 0.9, 0.87)}
+
+
+class PlantClock:
+    """Runs with the real one, so that nothing here waits for it."""
+
+    def now(self) -> float:
+        return time.time()
+
+    def real_s(self, plant_s: float) -> float:
+        return plant_s
+
+
+class QueueBus:
+    """A bus of one queue: what is published here is what the room takes."""
+
+    connected = True
+
+    def __init__(self) -> None:
+        self.waiting: queue.Queue[Delivery] = queue.Queue()
+
+    def subscribe(self, filters: Sequence[str]) -> None: ...
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None: ...
+    def close(self) -> None: ...
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        self.waiting.put(Delivery(topic, payload, retain, time.time()))
+
+    def take(self, *, most: int, wait_s: float) -> list[Delivery]:
+        found: list[Delivery] = []
+        with contextlib.suppress(queue.Empty):
+            found.append(self.waiting.get(timeout=wait_s))
+            while len(found) < most:
+                found.append(self.waiting.get_nowait())
+        return found
+
+
+class MadeUpPlant:
+    """Machines, indices and alerts as the API lists them, and the bus that tells what changes."""
+
+    def __init__(self, machines: int) -> None:
+        now = time.time()
+        self.bus = QueueBus()
+        self.refuse_next = 0
+        states = [State.RUNNING, State.RUNNING, State.IDLE, State.WAITING_PERSON, State.FAULT, State.OFFLINE]
+        self.machines = [
+            {
+                "device": f"mk4-{n:02}",
+                "place": f"commons/valparaiso/printing/mk4-{n:02}",
+                "name": f"MK4 {n:02}",
+                "state": states[n % 6],
+                "state_since": format_time(now - 3_000 - 97 * n),
+                "last_seen": format_time(now - n),
+                "dialect": "native" if n % 4 else "octoprint",
+                "lag_s": 0.2,
+                "cadence_s": 60.0,
+                "account": {
+                    "received": 1000 + n,
+                    "stored": 990,
+                    "duplicate": 3,
+                    "pending": 7,
+                    "rejected": 0,
+                    "quarantined": n,
+                },
+            }
+            for n in range(machines)
+        ]
+        self.indices = [self.index(str(row["place"]), name) for row in self.machines for name in UNITS]
+        self.alerts = {row["id"]: row for row in self._alerts(now)} if machines > 4 else {}
+
+    def index(self, place: str, name: str, value: float | None = None) -> dict[str, Any]:
+        unit, level, sd = UNITS[name]
+        now, triple = time.time(), TRIPLES.get(name, (None, None, None))
+        band = {"at": format_time(now), "mean": level, "lo95": level - 2 * sd, "hi95": level + 2 * sd}
+        shown = {
+            "actuality": level if value is None else value,
+            "capability": None,
+            "potentiality": None,
+            "verdict": "steady",
+        }
+        names = dict(zip(("productivity", "latency", "performance"), triple, strict=True))
+        return {
+            "place": place,
+            "index": name,
+            "unit": unit,
+            "at": format_time(now),
+            **shown,
+            **names,
+            "forecast": band,
+            "expected": band,
+        }
+
+    def _alerts(self, now: float) -> Iterator[dict[str, Any]]:
+        step = {"size": 6.1, "sigma": 7.6, "level": 28.1, "lo": 20.1, "hi": 23.9, "unit": "W", "sign": "pain"}
+        rows = [
+            ("h1", "hazard", "fault", 4, None, None, {"cause": "Thermal Runaway"}, "MK4 04 is in fault since 10:00."),
+            (
+                "a1",
+                "algedonic",
+                "heater_effort_step",
+                1,
+                "heater_effort_w",
+                2_500.0,
+                step,
+                "Heater effort rose by 6.1 W.",
+            ),
+            (
+                "c1",
+                "call",
+                "finished",
+                3,
+                None,
+                None,
+                {"file": "bracket.gcode"},
+                "bracket.gcode is finished since 5 min.",
+            ),
+        ]
+        for alert_id, alert_class, kind, n, index, left_s, facts, why in rows:
+            machine = self.machines[n]
+            yield {
+                "id": alert_id,
+                "class": alert_class,
+                "kind": kind,
+                "place": machine["place"],
+                "device": machine["device"],
+                "index": index,
+                "state": "raised",
+                "raised_at": format_time(now - 1_100),
+                "raised_to": machine["place"],
+                "deadline_at": None if left_s is None else format_time(now + left_s),
+                "why": why,
+                "facts": facts,
+            }
+
+    def seed(self) -> dict[str, Any]:
+        return {"machines": self.machines, "indices": self.indices, "alerts": list(self.alerts.values())}
+
+    def tell_index(self, n: int, name: str, value: float) -> None:
+        row = self.index(self.machines[n]["place"], name, value)
+        self.bus.publish(format_topic(Topic(Kind.INDEX, place=row["place"], id=name)), encode(row), retain=True)
+
+    def tell_facts(self, n: int, **values: float) -> None:
+        now, row = time.time(), self.machines[n]
+        samples = Samples((now,), {name: (value,) for name, value in values.items()})
+        facts = (
+            samples,
+            StateSeen(now - 600, State(row["state"])),
+            JobStarted("j1", now - 1_200, "bracket.gcode", 5_400.0),
+        )
+        batch = Batch(row["device"], row["place"], row["dialect"], now, facts)
+        self.bus.publish(format_topic(Topic(Kind.FACT, place=row["place"])), encode(batch))
+
+    def act(self, alert_id: str, action: str, note: str | None) -> dict[str, Any]:
+        if self.refuse_next:
+            self.refuse_next -= 1
+            raise HTTPException(409, detail="alert is closed")
+        alert = self.alerts[alert_id]
+        now = format_time(time.time())
+        if action == "acknowledge":
+            alert |= {"state": "acknowledged", "acknowledged_at": now, "acknowledged_note": note}
+        else:
+            alert |= {"state": "closed", "closed_at": now}
+        topic = format_topic(Topic(Kind.ALERT, place=alert["place"], id=alert_id))
+        self.bus.publish(topic, encode(alert), retain=True)
+        return alert
+
+
+def api(server: FastAPI, plant: MadeUpPlant) -> None:
+    """Put on the server what the room's pages ask."""
+
+    def listed(items: list[Any]) -> dict[str, Any]:
+        return {"items": items, "total": len(items), "next": None}
+
+    @server.get("/api/v1/indices")
+    async def indices(place: str = "") -> dict[str, Any]:
+        return listed([row for row in plant.indices if row["place"].startswith(place)])
+
+    @server.get("/api/v1/jobs")
+    async def jobs(place: str) -> dict[str, Any]:
+        now = time.time()
+        job = {
+            "device": "d",
+            "place": place,
+            "file": "bracket.gcode",
+            "outcome": "done",
+            "cause": None,
+            "duration_s": 5_210.0,
+            "estimate_s": 5_400.0,
+        }
+        times = {"started_at": format_time(now - 9_000), "ended_at": format_time(now - 3_790)}
+        lost = {**job, **times, "file": "hinge.gcode", "outcome": "failed", "cause": "clog", "duration_s": 600.0}
+        return listed([{**job, **times}, lost])
+
+    @server.get("/api/v1/series")
+    async def series(request: Request) -> Any:
+        asked = request.query_params
+        start, end, step = parse_time(asked["from"]), parse_time(asked["to"]), int(asked["step_s"])
+        unit, level, sd = UNITS.get(asked["indicator"], ("1", 0.5, 0.1))
+        times = range(math.ceil((start or 0) / step) * step, int(end or 0), step)
+        values = [(t, level + sd * math.sin(t / 1_700) + sd * 0.7 * math.sin(t * 7.7)) for t in times]
+        points = [[format_time(t), v - sd / 3, v, v + sd / 3] for t, v in values]
+        return {"place": asked["place"], "indicator": asked["indicator"], "unit": unit, "points": points}
+
+    @server.get("/api/v1/outlook")
+    async def outlook(place: str, index: str) -> Any:
+        if index == "nozzle_deviation_degc":
+            problem = {"title": "Unprocessable", "status": 422, "detail": "12 values, at least 60 are needed"}
+            return JSONResponse(problem, 422)
+        unit, level, sd = UNITS[index]
+        now, steps = time.time(), range(60)
+        mean = [level + 0.01 * i for i in steps]
+        reach = [sd * (1 + 0.05 * i) for i in steps]
+        lo, hi = ([m - s * r for m, r in zip(mean, reach, strict=True)] for s in (1, -1))
+        at = [format_time(now + 60 * i) for i in steps]
+        known = {"place": place, "index": index, "unit": unit, "at": at, "mean": mean, "lo": lo, "hi": hi}
+        return {**known, "level": 0.8, "model": "local linear trend"}
+
+    @server.post("/api/v1/alerts/{alert_id}/actions")
+    async def actions(alert_id: str, request: Request) -> dict[str, Any]:
+        told = await request.json()
+        return plant.act(alert_id, told["action"], told.get("note"))
+
+
+class Served:
+    """A room that answers at `url` until `close`."""
+
+    def __init__(self, plant: MadeUpPlant, port: int = 0) -> None:
+        self.plant = plant
+        with socket.socket() as free:
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            free.bind(("127.0.0.1", port))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+        @contextlib.asynccontextmanager
+        async def lifespan(_: FastAPI) -> Any:
+            room.start()
+            yield
+            room.close()
+
+        app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+        api(app, plant)
+        room = mount(
+            app, bus=plant.bus, clock=PlantClock(), seed=plant.seed, notice=Notice(len(plant.machines)), version="0"
+        )
+        config = uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="error", timeout_graceful_shutdown=2)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve()), daemon=True)
+        self._thread.start()
+        deadline = time.monotonic() + 20
+        while not self._server.started and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=10)
+
+
+@pytest.fixture(scope="session")
+def still_room() -> Iterator[Served]:
+    """The same, shared by those who only look."""
+    served = Served(MadeUpPlant(6))
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def room() -> Iterator[Served]:
+    """A room over six made-up machines with three open alerts."""
+    served = Served(MadeUpPlant(6))
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def empty_room() -> Iterator[Served]:
+    """A room in which no machine has spoken."""
+    served = Served(MadeUpPlant(0))
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium from PATH."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("chromium is not on PATH: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Any) -> Iterator[Any]:
+    """A page of its own context; `page.told` collects console errors, `page.asked` every request's address."""
+    context = chromium.new_context(bypass_csp=True, locale="en-GB", viewport={"width": 1366, "height": 768})
+    page = context.new_page()
+    page.told, page.asked = [], []
+    page.on("console", lambda message: page.told.append(message.text) if message.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: page.told.append(str(error)))
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.set_default_timeout(15_000)
+    yield page
+    context.close()

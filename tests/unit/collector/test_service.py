@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The loop: take, decide, keep, acknowledge, tell; and the routes that ask it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from collector import listing, quarantine
+from collector.api import routes
+from collector.bus.local import LocalBroker, LocalBus
+from collector.contract.errors import Unavailable
+from collector.contract.event import State, StateSeen
+from collector.contract.ports import ReadingRow
+from collector.contract.tree import read_plant
+from collector.drain import Drain
+from collector.historian.memory import MemoryHistorian
+from collector.registry import Registry
+from collector.service import Collector
+from collector.spool import Spool
+from deploy.clock import FileClock
+from deploy.web import Service, application
+
+BOOT = "9f1c6b0e2d7a4415"
+NOW = 1_795_400_000.0
+PLANT = read_plant({"machines": {"mk4": {"place": "commons/mk4", "cadence_s": 10.0}}})
+
+
+class Works:
+    """A collector with its neighbours, in one process, on a clock that a test moves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FileClock(NOW)
+        self.broker = LocalBroker()
+        self.spool = Spool(folder / "facts.db")
+        self.historian = MemoryHistorian()
+        self.machine = self.bus("machine")
+        self.collector = Collector(
+            spool=self.spool, bus=self.bus("collector"), clock=self.clock, registry=Registry(PLANT)
+        )
+        self.drain = Drain(self.spool, self.historian, self.clock)
+        service = Service("t", [routes(self.collector, self.historian)], lambda: None, list)
+        self.http = TestClient(application(service, version="1"))
+
+    def bus(self, name: str) -> LocalBus:
+        return LocalBus(self.broker, name, self.clock, persistent=True)
+
+    def say(self, topic: str, body: object, *, retain: bool = False) -> None:
+        payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.machine.publish(f"cybersyn/v1/{topic}", payload, retain=retain)
+        self.turn()
+
+    def turn(self, after_s: float = 0.0) -> None:
+        self.clock.set(self.clock.now() + after_s)
+        self.collector.turn(wait_s=0.0)
+
+    def account(self, device: str = "mk4") -> dict[str, int]:
+        return listing.accounts(self.spool).get(device, {})
+
+    def facts(self) -> list[Any]:
+        return [fact for _, batch in self.spool.read_from(1, most=1_000) for fact in batch.facts]
+
+
+@pytest.fixture
+def works(tmp_path: Path) -> Iterator[Works]:
+    made = Works(tmp_path)
+    yield made
+    made.spool.close()
+
+
+def reading(seq: int, **m: float) -> dict[str, Any]:
+    return {"v": 1, "boot": BOOT, "seq": seq, "ts": round(1000 * NOW) + 1000 * seq, "m": m or {"power_w": seq}}
+
+
+def test_receipt_says_what_is_on_disk_and_what_is_missing(works: Works) -> None:
+    reader = works.bus("reader")
+    reader.subscribe(["cybersyn/v1/receipt/#"])
+    for seq in (0, 1, 4):
+        works.machine.publish("cybersyn/v1/reading/@mk4", json.dumps(reading(seq)).encode())
+    works.turn()
+    (receipt,) = reader.take(most=10, wait_s=0.0)
+    assert receipt.topic == "cybersyn/v1/receipt/@mk4"
+    assert json.loads(receipt.payload)["boots"] == {BOOT: {"stored_through": 4, "missing": [2, 3]}}
+
+
+def test_account_balances_whatever_was_sent(works: Works) -> None:
+    for body in (reading(0), reading(0), {"v": 1, "m": {"power_w": "hot"}}, {"v": 1, "m": {}}):
+        works.say("reading/@mk4", body)
+    before = works.account()
+    works.drain.turn(wait_s=0.0)
+    after = works.account()
+    assert before == {"received": 4, "stored": 1, "duplicate": 1, "rejected": 0, "quarantined": 1, "pending": 1}
+    assert after == {**before, "stored": 2, "pending": 0}
+
+
+def test_what_cannot_be_kept_is_not_acknowledged_and_comes_again(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: object) -> None:
+        raise Unavailable("spool: database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(works.spool, "commit", full)
+        with pytest.raises(Unavailable):
+            works.say("reading/@mk4", reading(0))
+        assert works.facts() == []
+    works.turn()
+    assert len(works.facts()) == 1
+    assert works.account()["received"] == 1
+
+
+def test_every_batch_is_told_on_the_fact_topic_with_its_number(works: Works) -> None:
+    reader = works.bus("reader")
+    reader.subscribe(["cybersyn/v1/fact/#"])
+    works.say("reading/@mk4", reading(0))
+    (told,) = reader.take(most=10, wait_s=0.0)
+    assert (told.topic, json.loads(told.payload)["n"]) == ("cybersyn/v1/fact/commons/mk4", 1)
+
+
+def test_silent_machine_is_offline_once_and_back_when_it_speaks(works: Works) -> None:
+    works.say("state/@mk4", {"v": 1, "state": "running"})
+    for _ in range(3):
+        works.turn(after_s=20.0)
+    works.say("reading/@mk4", reading(0))
+    states = [fact.state for fact in works.facts() if isinstance(fact, StateSeen)]
+    assert states == [State.RUNNING, State.OFFLINE, State.RUNNING]
+
+
+def test_restarted_collector_goes_on_where_the_disk_says(works: Works, tmp_path: Path) -> None:
+    works.say("reading/@mk4", reading(0))
+    works.spool.close()
+    works.machine.close()
+    again = Works(tmp_path)
+    again.say("reading/@mk4", reading(0))
+    again.say("reading/@mk4", reading(1))
+    assert again.account() == {
+        "received": 3, "stored": 0, "duplicate": 1, "rejected": 0, "quarantined": 0, "pending": 2
+    }  # fmt: skip
+    again.spool.close()
+
+
+def test_newcomer_is_listed_without_a_place_and_its_samples_are_kept(works: Works) -> None:
+    works.say("reading/@new-1", {"v": 1, "m": {"power_w": 5}})
+    works.drain.turn(wait_s=0.0)
+    *_, last = works.http.get("/api/v1/machines").json()["items"]
+    assert (last["device"], last["place"], last["account"]["stored"]) == ("new-1", None, 1)
+    assert works.historian.series("@new-1", "power_w", start=0, end=2e9, most=5) == [(NOW, 5.0)]
+
+
+def test_refused_message_is_listed_and_taken_when_replayed_after_its_reason_is_gone(works: Works) -> None:
+    works.say("reading/commons/elsewhere/mk4", {"v": 1, "device": "mk4", "m": {"power_w": 5}})
+    (item,) = works.http.get("/api/v1/quarantine").json()["items"]
+    assert (item["reason"], item["replayable"], item["bytes"]) == ("mis_addressed", True, 46)
+    works.collector.registry = Registry(read_plant({"machines": {"mk4": {"place": "commons/elsewhere/mk4"}}}))
+    with asking(works):
+        assert works.http.post(f"/api/v1/quarantine/{item['id']}/replay").status_code == 200
+    assert quarantine.items(works.spool)[0].replayed_at == NOW
+    assert works.facts()
+
+
+class asking:  # noqa: N801 - a context that reads like a word
+    """Let the loop turn while a request waits for it."""
+
+    def __init__(self, works: Works) -> None:
+        self._works = works
+
+    def __enter__(self) -> None:
+        self._put = self._works.collector._asked.put
+        works = self._works
+
+        def put_and_turn(asked: Any) -> None:
+            self._put(asked)
+            works.turn()
+
+        works.collector._asked.put = put_and_turn  # type: ignore[method-assign]
+
+    def __exit__(self, *_: object) -> None:
+        self._works.collector._asked.put = self._put  # type: ignore[method-assign]
+
+
+def test_posted_reading_is_answered_with_the_receipt_also_a_duplicate(works: Works) -> None:
+    body = {**reading(0), "device": "mk4"}
+    with asking(works):
+        first, again = (works.http.post("/api/v1/readings", json=body) for _ in range(2))
+    assert first.json() == again.json() == {"boots": {BOOT: {"stored_through": 0, "missing": []}}, "events": []}
+    assert works.account()["duplicate"] == 1
+
+
+def test_posted_nonsense_is_refused_to_the_face_and_not_kept(works: Works) -> None:
+    with asking(works):
+        answers = [works.http.post("/api/v1/readings", content=body) for body in (b"{", b"[1]", b'{"v":1,"m":{}}')]
+        large = works.http.post("/api/v1/readings", content=b'{"v":1,"x":"' + b"x" * 300_000 + b'"}')
+    assert [answer.status_code for answer in (*answers, large)] == [422, 422, 422, 413]
+    assert all(answer.json()["detail"] for answer in (*answers, large))
+    assert (works.account("")["rejected"], quarantine.items(works.spool)) == (4, [])
+
+
+def test_series_over_the_bound_names_a_step_that_fits(works: Works) -> None:
+    works.historian.write([*_minutes(11_000)])
+    path = "/api/v1/series?place=commons/mk4&indicator=power_w&from=2026-11-01T00:00:00Z&to=2026-11-30T00:00:00Z"
+    answer = works.http.get(path)
+    assert (answer.status_code, "step_s = 300" in answer.json()["detail"]) == (422, True)
+    points = works.http.get(path + "&step_s=300").json()["points"]
+    assert points[0][1:] == [0.0, 2.0, 4.0]
+
+
+def _minutes(count: int) -> Iterator[Any]:
+    start = 1_793_491_200.0
+    return (ReadingRow("commons/mk4", "mk4", "power_w", start + 60 * n, float(n % 5)) for n in range(count))
+
+
+def test_facts_wait_for_their_readers(works: Works) -> None:
+    works.say("reading/@mk4", reading(0))
+    told = works.http.get("/api/v1/facts?after=0&reader=elsewhere").json()
+    assert (told["last"], [item["n"] for item in told["items"]]) == (1, [1])
+    assert works.spool.readers()["elsewhere"] == 0
+
+
+def test_job_is_listed_with_its_times(works: Works) -> None:
+    at = round(1000 * NOW)
+    works.say("event/@mk4", {"v": 1, "id": "1", "event": "job_started", "ts": at, "job": "j", "file": "a.gcode"})
+    works.say("event/@mk4", {"v": 1, "id": "2", "event": "job_ended", "ts": at + 60_000, "job": "j", "outcome": "done"})
+    (job,) = works.http.get("/api/v1/jobs?place=commons").json()["items"]
+    assert (job["file"], job["outcome"], job["duration_s"]) == ("a.gcode", "done", 60.0)
