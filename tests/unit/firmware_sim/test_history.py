@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -69,10 +70,14 @@ def test_levels_and_noise_of_running_minutes_equal_the_live_printer_s(batches: l
     assert statistics.fmean(past[machine_w]) == pytest.approx(statistics.fmean(now[machine_w]), rel=0.02)
 
 
-def test_there_is_a_batch_per_device_and_hour_with_a_column_per_minute(batches: list[Batch]) -> None:
+def test_there_is_a_batch_per_device_and_hour_with_a_column_per_minute_or_per_five_while_it_rests(
+    batches: list[Batch],
+) -> None:
     assert len(batches) == 4 * 24 * DAYS
     for batch in batches:
-        assert sum(len(fact.times) for fact in batch.facts if isinstance(fact, Samples)) == 60
+        times = [ts for fact in batch.facts if isinstance(fact, Samples) for ts in fact.times]
+        assert {b - a for a, b in pairwise(times)} <= {60.0 * n for n in range(1, 6)}
+        assert 12 <= len(times) <= 60
 
 
 def test_facts_stand_in_the_order_of_their_times(batches: list[Batch]) -> None:
