@@ -112,30 +112,17 @@ class _Demo:
         self.historian: Historian = wiring.historian(settings, wish.folder)
         stack.callback(self.historian.close)
         self.clock = DemoClock(start=time.time() - (wish.lasts_s or RUNS_S) * (wish.speed - 1.0), speed=wish.speed)
-        address = self.broker.address
-        self.collected = wiring.collecting(
-            folder=wish.folder,
-            address=address,
-            clock=self.clock,
-            plant=self.plant,
-            historian=self.historian,
-            root=settings.broker.root,
+        parts = wiring.Parts(
+            wish.folder, self.broker.address, self.clock, self.plant, self.historian, settings.broker.root
         )
+        self.collected = wiring.collecting(parts)
         stack.callback(self.collected.close)
         self.broker.reload(wiring.broker_users(self.plant, self.passwords, settings.broker.root))
-        self.filtered = wiring.filtering(
-            folder=wish.folder,
-            address=address,
-            clock=self.clock,
-            plant=self.plant,
-            facts=self.collected.spool,
-            historian=self.historian,
-            root=settings.broker.root,
-        )
+        self.filtered = wiring.filtering(parts, facts=self.collected.spool)
         stack.callback(self.filtered.close)
         self.meters_kwh: dict[str, float] = {}
         self._remember()
-        self.room_bus = wiring.room_bus(address, self.clock, settings.broker.root)
+        self.room_bus = wiring.room_bus(self.broker.address, self.clock, settings.broker.root)
         stack.callback(self.room_bus.close)
         self.truth = stack.enter_context(Truth(wish.folder / "truth.jsonl"))
         self.supervisor = Supervisor()

@@ -16,7 +16,7 @@ import opsroom.app
 from collector.bus.broker import EmbeddedBroker
 from collector.bus.link import Address
 from collector.contract.figure import Figure
-from collector.contract.ports import FactLog
+from collector.contract.ports import FactLog, Historian
 from collector.contract.tree import Plant
 from deploy import plant_file, wiring
 from deploy.clock import SystemClock
@@ -108,17 +108,13 @@ class _Works:
         found = running(self.folder)
         return Address(found.host, found.port, found.username, found.password)
 
+    def _parts(self, address: Address, historian: Historian) -> wiring.Parts:
+        return wiring.Parts(self.folder, address, self.clock, self.plant, historian, self.settings.broker.root)
+
     def _collector(self, address: Address) -> None:
         historian = wiring.historian(self.settings, self.folder)
         self.stack.callback(historian.close)
-        self.collected = wiring.collecting(
-            folder=self.folder,
-            address=address,
-            clock=self.clock,
-            plant=self.plant,
-            historian=historian,
-            root=self.settings.broker.root,
-        )
+        self.collected = wiring.collecting(self._parts(address, historian))
         self.stack.callback(self.collected.close)
         if self.broker is not None:
             passwords = wiring.credentials(self.folder, self.plant)
@@ -135,15 +131,7 @@ class _Works:
             self.stack.callback(remote.close)
             facts, historian = remote, wiring.historian(self.settings, self.folder)
             self.stack.callback(historian.close)
-        self.filtered = wiring.filtering(
-            folder=self.folder,
-            address=address,
-            clock=self.clock,
-            plant=self.plant,
-            facts=facts,
-            historian=historian,
-            root=self.settings.broker.root,
-        )
+        self.filtered = wiring.filtering(self._parts(address, historian), facts=facts)
         self.stack.callback(self.filtered.close)
         self.loops.append(("cyberfilter", partial(self.filtered.cyberfilter.turn, 0.25)))
         self._serve(self.filtered.service(self.supervisor), self.settings.cyberfilter)

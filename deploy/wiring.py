@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import collector.api
 import cyberfilter.api
@@ -20,6 +20,7 @@ from collector.bus.mqtt import MqttBus
 from collector.bus.rights import BrokerUser, device_user, foreign_user
 from collector.contract.figure import Figure
 from collector.contract.ports import Bus, Clock, FactLog, Historian
+from collector.contract.topics import ROOT_DEFAULT
 from collector.contract.tree import Plant
 from collector.drain import Drain
 from collector.historian.embedded import EmbeddedHistorian
@@ -88,6 +89,17 @@ def external_address(settings: Settings) -> Address:
     return Address(broker.host, broker.port, broker.username, broker.password, broker.ca_file)
 
 
+class Parts(NamedTuple):
+    """What every service of a site is built from."""
+
+    folder: Path
+    address: Address
+    clock: Clock
+    plant: Plant
+    historian: Historian
+    root: str = ROOT_DEFAULT
+
+
 @dataclass
 class Collecting:
     """The collector with its log, its bus and its way to the historian."""
@@ -123,14 +135,12 @@ class Collecting:
         self.spool.close()
 
 
-def collecting(
-    *, folder: Path, address: Address, clock: Clock, plant: Plant, historian: Historian, root: str
-) -> Collecting:
-    """Return the collector at work on this folder; its session at the broker persists under a fixed name."""
-    spool = Spool(folder / "facts.db")
-    bus = MqttBus(address, f"{root}-collector", clock, persistent=True)
-    part = Collector(spool=spool, bus=bus, clock=clock, registry=Registry(plant), root=root)
-    return Collecting(part, Drain(spool, historian, clock), spool, bus, historian)
+def collecting(parts: Parts) -> Collecting:
+    """Return the collector at work; its session at the broker persists under a fixed name."""
+    spool = Spool(parts.folder / "facts.db")
+    bus = MqttBus(parts.address, f"{parts.root}-collector", parts.clock, persistent=True)
+    part = Collector(spool=spool, bus=bus, clock=parts.clock, registry=Registry(parts.plant), root=parts.root)
+    return Collecting(part, Drain(spool, parts.historian, parts.clock), spool, bus, parts.historian)
 
 
 @dataclass
@@ -157,13 +167,19 @@ class Filtering:
         self.journal.close()
 
 
-def filtering(
-    *, folder: Path, address: Address, clock: Clock, plant: Plant, facts: FactLog, historian: Historian, root: str
-) -> Filtering:
-    """Return the cyberfilter at work on this folder."""
-    journal = SqliteJournal(folder / "journal.db")
-    bus = MqttBus(address, f"{root}-cyberfilter", clock, persistent=True)
-    part = Cyberfilter(facts=facts, historian=historian, journal=journal, bus=bus, clock=clock, plant=plant, root=root)
+def filtering(parts: Parts, *, facts: FactLog) -> Filtering:
+    """Return the cyberfilter at work."""
+    journal = SqliteJournal(parts.folder / "journal.db")
+    bus = MqttBus(parts.address, f"{parts.root}-cyberfilter", parts.clock, persistent=True)
+    part = Cyberfilter(
+        facts=facts,
+        historian=parts.historian,
+        journal=journal,
+        bus=bus,
+        clock=parts.clock,
+        plant=parts.plant,
+        root=parts.root,
+    )
     return Filtering(part, journal, bus)
 
 

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
+"""The historian in one SQLite file: what only it can get wrong."""
+
 from __future__ import annotations
 
 import sqlite3

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
+"""Rows as InfluxDB's line protocol: escaped, exact, split by size."""
+
 from __future__ import annotations
 
 import math

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
+# tidy: one story after another, each short
 """What an OctoPrint says, against what one really said: the recording, and stories of faults in its own words."""
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ RECORDING = Path(firmware_sim.__file__).parent / "recordings" / "octoprint.jsonl
 Shape = tuple[str, int, bool, Any]
 
 
-def shape(topic: str, qos: int, retain: bool, payload: bytes) -> Shape:  # noqa: FBT001 - a recorded line, spread
+def shape(topic: str, qos: int, retain: bool, payload: bytes) -> Shape:
     word = topic.partition("/")[2] if topic.startswith("octoPrint/") else topic.partition("p02/")[2]
     return (word, qos, retain, keys(json.loads(payload)) if payload.startswith(b"{") else payload)
 
