@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-# tidy: a conftest can't be split: the system, the machine and the hand that kills belong together
+# tidy: conftest is one file: the system, the machine and the hand that kills belong together
 """A whole system in processes of its own, a machine that speaks to it, and a hand that kills."""
 
 from __future__ import annotations

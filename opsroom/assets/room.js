@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: AGPL-3.0-or-later
+// Puts a widget into every [data-ops] ground that Dash draws, and takes it away with it.
+
+import { alerts, closed } from "./alerts.js";
+import { board } from "./board.js";
+import { filter } from "./filter.js";
+import { connect } from "./live.js";
+import { chooser, jobs, machine, outlookChoice, values } from "./machine.js";
+import { badge, choice, clock, counts, crier, speed } from "./shell.js";
+import { trends } from "./trends.js";
+
+const WIDGETS = {
+  board,
+  filter,
+  chooser,
+  machine,
+  trends,
+  values,
+  jobs,
+  "outlook-choice": outlookChoice,
+  alerts,
+  closed,
+  counts,
+  clock,
+  choice,
+  crier,
+  speed,
+  "badge-alerts": badge,
+};
+const mounted = new Map();
+
+function look() {
+  for (const [ground, end] of mounted) {
+    if (!ground.isConnected) {
+      mounted.delete(ground);
+      end?.();
+    }
+  }
+  for (const ground of document.querySelectorAll("[data-ops]")) {
+    const widget = WIDGETS[ground.dataset.ops];
+    if (widget && !mounted.has(ground)) mounted.set(ground, widget(ground));
+  }
+}
+
+new MutationObserver(look).observe(document.getElementById("react-entry-point"), { childList: true, subtree: true });
+look();
+connect();

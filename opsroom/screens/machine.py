@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Machine: what is this machine doing, why the alert, and where is it heading?"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from dash import dcc, html
+
+from opsroom.screens.frame import Screen, View, aria, ops
+from opsroom.theme import theme
+from opsroom.views.outlook import Outlook, figure
+from opsroom.words import Words
+
+
+def layout(view: View) -> list[Any]:
+    """Return the grounds of the page's parts; without a place, one that lists the machines."""
+    words, place = view.words, view.query.get("place", "")
+    if not place:
+        return [html.Div(className="ground", **ops("chooser"))]
+    return [
+        html.Div(className="ground", **ops("machine", place=place)),
+        _section(words.say("machine.trends"), "trends", place),
+        html.Section(
+            [
+                html.H2(words.say("machine.outlook"), id="outlook-title"),
+                html.Div(className="ground", **ops("outlook-choice", place=place)),
+                dcc.Store(id="outlook-ask", data={"place": place, "index": view.query.get("index", "")}),
+                html.Div(html.P(words.say("outlook.asking")), id="outlook", className="outlook"),
+            ],
+            **aria(labelledby="outlook-title"),
+        ),
+        _section(words.say("machine.values"), "values", place),
+        _section(words.say("machine.jobs"), "jobs", place),
+    ]
+
+
+def outlook_drawn(outlook: Outlook, measured: list[tuple[str, float]], view: View) -> list[Any]:
+    """Return the chart of an outlook with a sentence that says the same."""
+    words = view.words
+    name = words.say(f"index.{outlook.index}") if f"index.{outlook.index}" in words.texts else outlook.index
+    percent, unit = round(100 * outlook.level), "" if outlook.unit == "1" else outlook.unit
+    sentence = words.say(
+        "outlook.says",
+        index=name,
+        mean=outlook.mean[-1],
+        lo=outlook.lo[-1],
+        hi=outlook.hi[-1],
+        unit=unit,
+        percent=percent,
+    )
+    chart = figure(outlook, measured, name, words, theme(view.theme))
+    return [
+        html.P(sentence),
+        dcc.Graph(figure=chart, config={"displayModeBar": False, "staticPlot": False}, className="chart"),
+        html.P(_model(words, outlook.model), className="muted"),
+    ]
+
+
+def no_outlook(view: View, detail: str) -> list[Any]:
+    """Return an honest sentence where there is no outlook; the reason is the cyberfilter's, in its own words."""
+    words = view.words
+    told = [html.P(words.say("outlook.none"))]
+    return [*told, html.P(detail, className="muted")] if detail and words.language == "en" else told
+
+
+def _model(words: Words, model: str) -> str:
+    """Return the sentence that names the model; a name that the catalogue lacks is told in English alone."""
+    key = "model." + re.sub(r"[^a-z]+", "_", model.lower()).strip("_")
+    if key in words.texts:
+        return words.say("outlook.model", model=words.say(key))
+    return words.say("outlook.model", model=model) if words.language == "en" else ""
+
+
+def _section(title: str, name: str, place: str) -> Any:
+    return html.Section(
+        [html.H2(title, id=f"{name}-title"), html.Div(className="ground", **ops(name, place=place))],
+        **aria(labelledby=f"{name}-title"),
+    )
+
+
+SCREEN: Final = Screen("machine", "/machine", layout)
