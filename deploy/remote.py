@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -12,7 +11,9 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from collector.contract.errors import Unavailable
+from collector.contract.limits import PAGE_ITEMS_MAX
 from collector.contract.reading import Batch, Numbered
+from deploy.wiring import CLOSED_SHOWN
 
 _ANSWER_S: Final = 10.0
 _HOP: Final = frozenset(("connection", "transfer-encoding", "keep-alive", "content-length", "content-encoding", "host"))
@@ -79,19 +80,17 @@ def asking(collector_url: str, cyberfilter_url: str) -> APIRouter:
 
 def seed_of(collector_url: str, cyberfilter_url: str) -> dict[str, Any]:
     """Return what the room begins with, asked of the services; raises Unavailable."""
-    found: dict[str, Any] = {}
-    for name, url in (
-        ("machines", f"{collector_url}/api/v1/machines"),
-        ("indices", f"{cyberfilter_url}/api/v1/indices"),
-        ("alerts", f"{cyberfilter_url}/api/v1/alerts?open=true"),
-    ):
-        found[name] = _all_items(url)
-    return found
+    alerts = f"{cyberfilter_url}/api/v1/alerts"
+    return {
+        "machines": _all_items(f"{collector_url}/api/v1/machines"),
+        "indices": _all_items(f"{cyberfilter_url}/api/v1/indices"),
+        "alerts": _all_items(alerts, open="true") + _all_items(alerts, open="false", most=CLOSED_SHOWN),
+    }
 
 
-def _all_items(url: str) -> list[Any]:
+def _all_items(url: str, *, most: int | None = None, **asked: Any) -> list[Any]:
     items: list[Any] = []
-    asked: dict[str, Any] = {"limit": 500}
+    asked["limit"] = most or PAGE_ITEMS_MAX
     try:
         with httpx.Client(timeout=_ANSWER_S) as client:
             while True:
@@ -99,22 +98,8 @@ def _all_items(url: str) -> list[Any]:
                 answer.raise_for_status()
                 told = answer.json()
                 items += told["items"]
-                if told["next"] is None:
+                if told["next"] is None or most is not None:
                     return items
                 asked["cursor"] = told["next"]
     except (httpx.HTTPError, ValueError, KeyError) as error:
         raise Unavailable(f"{url}: {error}") from error
-
-
-def wait_for(url: str, *, wait_s: float) -> None:
-    """Return when the service answers its health; raises Unavailable after `wait_s`."""
-    end_s = time.monotonic() + wait_s
-    while True:
-        try:
-            if httpx.get(f"{url}/healthz", timeout=2.0).status_code == httpx.codes.OK:
-                return
-        except httpx.HTTPError:
-            pass
-        if time.monotonic() > end_s:
-            raise Unavailable(f"{url} did not answer within {wait_s:.0f} s")
-        time.sleep(0.2)

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import collector.api
 import cyberfilter.api
@@ -36,6 +36,9 @@ from cyberfilter.service import Cyberfilter
 from deploy.settings import Settings
 from deploy.supervisor import Supervisor
 from deploy.web import Service
+
+CLOSED_SHOWN: Final = 30
+"""Closed alerts that the room shows after a start."""
 
 
 def historian(settings: Settings, folder: Path) -> Historian:
@@ -189,10 +192,10 @@ def room_bus(address: Address, clock: Clock, root: str) -> MqttBus:
 
 
 def seed_of(collected: Collecting, filtered: Filtering) -> dict[str, Any]:
-    """Return what the room begins with: machines, indices and open alerts, as the API lists them."""
-    part = collected.collector
+    """Return what the room begins with: machines, indices, open and last closed alerts, as the API lists them."""
+    part, alerts = collected.collector, filtered.cyberfilter.alerts
     return {
         "machines": listing.machines(part.memory, part.registry, collected.spool),
         "indices": [shown_index(value) for value in filtered.cyberfilter.indices()],
-        "alerts": [shown_alert(alert) for alert in filtered.cyberfilter.alerts(is_open=True)],
+        "alerts": [shown_alert(alert) for alert in [*alerts(is_open=True), *alerts(is_open=False)[:CLOSED_SHOWN]]],
     }

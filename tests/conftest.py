@@ -1,23 +1,28 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Neighbours that whole folders of tests share: a real InfluxDB."""
+"""Neighbours that whole folders of tests share: a real InfluxDB, a real Chromium."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import urllib3
+from playwright.sync_api import sync_playwright
 
 GET_INFLUXD = (
     "influxd is not on PATH; with Go: "
     "CGO_ENABLED=0 GOBIN=$HOME/.local/bin go install github.com/influxdata/influxdb/cmd/influxd@v1.8.10"
 )
+GET_CHROMIUM = "chromium is not on PATH; on Debian: apt-get install chromium"
+CHROMIUM_ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+CHROMIUM_ARGS += ["--disable-component-update", "--disable-sync"]
 CONFIG = """
 reporting-disabled = true
 bind-address = "127.0.0.1:{rpc_port}"
@@ -46,6 +51,18 @@ class Influxd(NamedTuple):
     url: str
     token: str
     database: str
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """Start a headless Chromium for a module; only one at a time can be driven, and none beside asyncio.run."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip(GET_CHROMIUM)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

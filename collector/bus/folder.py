@@ -7,11 +7,15 @@ import fcntl
 import os
 import secrets
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from collector.contract.errors import Misconfigured
+
+PORT_S: Final = 2.0
+"""How long a kept port may stay taken before another one is chosen."""
 
 
 def hold(folder: Path) -> IO[str]:
@@ -42,9 +46,9 @@ def choose_port(folder: Path, host: str, wanted: int | None) -> int:
     if port is None:
         with suppress(OSError, ValueError):
             port = int(kept.read_text())
-        if port is None or not _is_free(host, port):
+        if port is None or not _gets_free(host, port):
             port = free_port()
-    elif not _is_free(host, port):
+    elif not _gets_free(host, port):
         raise Misconfigured(f"MQTT port {port} on {host} is in use; another one, or none, would work")
     kept.write_text(str(port))
     return port
@@ -64,6 +68,16 @@ def write_private(path: Path, text: str) -> None:
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
     fresh.replace(path)
+
+
+def _gets_free(host: str, port: int) -> bool:
+    """Wait a little for the port: a server that was killed may hold it some milliseconds longer than its name."""
+    end_s = time.monotonic() + PORT_S
+    while not _is_free(host, port):
+        if time.monotonic() > end_s:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _is_free(host: str, port: int) -> bool:

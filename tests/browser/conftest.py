@@ -7,9 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import os
 import queue
-import shutil
 import socket
 import threading
 import time
@@ -29,8 +27,6 @@ from collector.contract.topics import Kind, Topic, format_topic
 from opsroom.app import mount
 from opsroom.notice import Notice
 
-ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-ARGS += ["--disable-component-update", "--disable-sync"]
 UNITS = {
     "heater_effort_w": ("W", 22.0, 0.8),
     "nozzle_deviation_degc": ("°C", 0.1, 0.4),
@@ -301,19 +297,6 @@ def empty_room() -> Iterator[Served]:
     served = Served(MadeUpPlant(0))
     yield served
     served.close()
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    """A headless Chromium from PATH."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("chromium is not on PATH: apt-get install chromium")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

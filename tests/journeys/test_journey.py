@@ -6,25 +6,13 @@ Once all embedded, once on a real Mosquitto and a real InfluxDB.
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-GET_CHROMIUM = "chromium is not on PATH; on Debian: apt-get install chromium"
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 pytestmark = pytest.mark.timeout(400)
 
 
@@ -36,23 +24,17 @@ def test_every_sample_is_stored_once_and_a_heater_that_needs_more_becomes_an_ale
     assert told.account["quarantined"] == told.account["rejected"] == 0
 
 
-def test_alert_is_in_the_browser_and_somebody_acknowledges_it(calm: tuple[Any, Any]) -> None:
+def test_alert_is_in_the_browser_and_somebody_acknowledges_it(calm: tuple[Any, Any], chromium: Any) -> None:
     system, told = calm
-    program = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if program is None:
-        pytest.skip(GET_CHROMIUM)
-    with (
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=program, args=ARGUMENTS) as browser,
-    ):
-        page = browser.new_page()
-        page.goto(f"{system.urls['opsroom']}/alerts")
-        expect(page.get_by_text("Heater effort of mk4-07").first).to_be_visible(timeout=20_000)
-        page.get_by_role("button", name=re.compile("Acknowledge", re.IGNORECASE)).first.click()
-        found = f"/api/v1/alerts?open=true&place={told.alerts[0]['place']}"
-        page.wait_for_function(
-            "path => fetch(path).then(a => a.json()).then(t => t.items[0].acknowledged_at !== null)", arg=found
-        )
+    page = chromium.new_page()
+    page.goto(f"{system.urls['opsroom']}/alerts")
+    expect(page.get_by_text("Heater effort of mk4-07").first).to_be_visible(timeout=20_000)
+    page.get_by_role("button", name=re.compile("Acknowledge", re.IGNORECASE)).first.click()
+    found = f"/api/v1/alerts?open=true&place={told.alerts[0]['place']}"
+    page.wait_for_function(
+        "path => fetch(path).then(a => a.json()).then(t => t.items[0].acknowledged_at !== null)", arg=found
+    )
+    page.close()
 
 
 def test_killing_every_part_in_the_middle_changes_nothing(calm: tuple[Any, Any], killed: tuple[Any, Any]) -> None:
