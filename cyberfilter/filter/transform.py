@@ -78,6 +78,9 @@ TRANSFORMS: Final = {transform.name: transform for transform in _SHIPPED}
 def band_back(transform: Transform, mean: Floats, half: Floats) -> tuple[Floats, Floats, Floats]:
     """Return (mean, low, high) in the value's own unit of the band mean ± half on the scale.
 
-    Quantiles go back as they are, so low <= mean <= high; away from `none` the mean is therefore the median.
+    Quantiles go back as they are, so low <= mean <= high; away from `none` the mean is therefore the median. A mean
+    beyond the scale's end (a rising ratio near 1) counts as that end, so that the band never shrinks to a point.
     """
-    return transform.back(mean), transform.back(mean - half), transform.back(mean + half)
+    ends = transform.forward(np.array([transform.low, transform.high]))
+    centre = np.clip(mean, ends[0], ends[1])
+    return transform.back(centre), transform.back(centre - half), transform.back(centre + half)

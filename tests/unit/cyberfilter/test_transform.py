@@ -47,3 +47,9 @@ def test_arcsine_evens_the_spread_of_ratios():
     rng = np.random.default_rng(3)
     spreads = [TRANSFORMS["arcsine"].forward(rng.beta(40 * m, 40 * (1 - m), 40_000)).std() for m in (0.5, 0.8, 0.95)]
     assert max(spreads) / min(spreads) < 1.05
+
+
+def test_band_of_a_ratio_expected_beyond_one_ends_at_one_and_keeps_its_width() -> None:
+    mean, low, high = band_back(TRANSFORMS["arcsine"], np.array([2.0]), np.array([0.3]))
+    assert (mean[0], high[0]) == (1.0, 1.0)
+    assert low[0] == pytest.approx(np.sin(np.pi / 2 - 0.3) ** 2)
