@@ -7,33 +7,26 @@ Write-ahead log with synchronous=FULL: what `append` returned from is on disk, e
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from collector.contract.errors import Misconfigured, Unavailable
 from collector.contract.ports import Checkpoint, Entry
+from collector.durable import Format, open_file, told, transaction
 
-SCHEMA_VERSION: Final = 1
-_SCHEMA: Final = f"""
-BEGIN IMMEDIATE;
+_TABLES: Final = """
 CREATE TABLE IF NOT EXISTS entry (
     n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, ts REAL NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
     body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS checkpoint (
     only INTEGER PRIMARY KEY CHECK (only = 1), n INTEGER NOT NULL, state BLOB NOT NULL);
-PRAGMA user_version = {SCHEMA_VERSION};
-COMMIT;
 """
+FORMAT: Final = Format("journal", 1, _TABLES)
 _ADD: Final = "INSERT INTO entry (id, ts, kind, subject, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 _SET: Final = (
     "INSERT INTO checkpoint VALUES (1, ?, ?) ON CONFLICT (only) DO UPDATE SET n = excluded.n, state = excluded.state"
 )
-_NEVER: Final = frozenset({"SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_READONLY", "SQLITE_CANTOPEN_ISDIR"})
-"""Failures that trying again does not mend."""
 
 
 class SqliteJournal:
@@ -46,32 +39,25 @@ class SqliteJournal:
     def __init__(self, path: Path, *, busy_s: float = 5.0) -> None:
         self._path = path
         self._lock = Lock()
-        try:
-            with _told(path):
-                self._connection = _open(path, busy_s=busy_s)
-        except Unavailable as error:
-            cause = error.__cause__
-            if isinstance(cause, sqlite3.Error) and cause.sqlite_errorname in _NEVER:
-                raise Misconfigured(f"{error}; a file in an existing, writable folder would work") from error
-            raise
+        self._connection = open_file(path, FORMAT, busy_s=busy_s)
 
     def append(self, entries: Sequence[Entry], *, checkpoint: Checkpoint | None = None) -> None:
         """Keep entries (those whose id is there already are passed over) and the checkpoint, in one transaction."""
         rows = [(entry.id, entry.ts, entry.kind, entry.subject, to_json(entry.body)) for entry in entries]
-        with self._lock, _told(self._path), _transaction(self._connection) as connection:
+        with self._lock, told(self._path, FORMAT), transaction(self._connection) as connection:
             connection.executemany(_ADD, rows)
             if checkpoint is not None:
                 connection.execute(_SET, checkpoint)
 
     def entries(self) -> list[Entry]:
         """Return all entries in the order in which they were kept."""
-        with self._lock, _told(self._path):
+        with self._lock, told(self._path, FORMAT):
             rows = self._connection.execute("SELECT id, ts, kind, subject, body FROM entry ORDER BY n").fetchall()
         return [Entry(name, ts, kind, subject, json.loads(body)) for name, ts, kind, subject, body in rows]
 
     def checkpoint(self) -> Checkpoint | None:
         """Return the newest checkpoint."""
-        with self._lock, _told(self._path):
+        with self._lock, told(self._path, FORMAT):
             row = self._connection.execute("SELECT n, state FROM checkpoint").fetchone()
         return None if row is None else Checkpoint(*row)
 
@@ -117,47 +103,3 @@ def to_json(body: dict[str, object]) -> str:
     '{"index":"pace","value":0.1}'
     """
     return json.dumps(body, allow_nan=False, separators=(",", ":"))
-
-
-def _open(path: Path, *, busy_s: float) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
-    try:
-        _prepare(connection, path)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Set what holds for this connection alone, and make the tables where the file is new."""
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        raise Misconfigured(f"journal {path}: its format is {version}, this program reads up to {SCHEMA_VERSION}")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    if version < SCHEMA_VERSION:
-        connection.executescript(_SCHEMA)
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """Commit what was done in the block, or nothing of it."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield connection
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn SQLite's own failures (disk full, locked, damaged) into Unavailable; wrong use of it stays an error."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        if type(error) in {sqlite3.OperationalError, sqlite3.DatabaseError}:
-            raise Unavailable(f"journal {path}: {error}") from error
-        raise

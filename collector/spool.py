@@ -18,14 +18,13 @@ from typing import Final
 import msgspec
 
 from collector.contract.codec import decode_batch, encode_batch
-from collector.contract.errors import Misconfigured, Unavailable
 from collector.contract.limits import QUARANTINE_ITEMS_MAX
 from collector.contract.reading import Numbered
+from collector.durable import Format, open_file, told, transaction
 from collector.job_book import keep_jobs
 from collector.order import Boot
 from collector.turn import Turn
 
-SCHEMA: Final = 1
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS facts (n INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, batch BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS readers (name TEXT PRIMARY KEY, n INTEGER NOT NULL);
@@ -40,6 +39,7 @@ CREATE TABLE IF NOT EXISTS jobs (device TEXT, job TEXT, place TEXT, started_at R
 CREATE TABLE IF NOT EXISTS quarantine (id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT, device TEXT, reason TEXT,
   detail TEXT, at REAL, payload BLOB, bytes INTEGER, replayable INTEGER, replayed_at REAL);
 """
+FORMAT: Final = Format("spool", 1, _TABLES)
 _RECENT_MAX: Final = 2_000
 
 
@@ -50,7 +50,8 @@ class Spool:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._grown = threading.Condition(self._lock)
-        self._db = _open(path)
+        self._path = path
+        self._db = open_file(path, FORMAT, busy_s=10.0)
         self._readers = dict(self._db.execute("SELECT name, n FROM readers"))
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'facts'").fetchone()
         self._last = int(row[0]) if row else 0
@@ -59,16 +60,8 @@ class Spool:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Hold the file for one transaction; a full disk or a locked file is Unavailable, and nothing is kept."""
-        with self._lock:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                yield self._db
-                self._db.execute("COMMIT")
-            except sqlite3.OperationalError as error:
-                raise Unavailable(f"spool: {error}") from error
-            finally:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+        with self._lock, told(self._path, FORMAT), transaction(self._db) as db:
+            yield db
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -175,19 +168,6 @@ class Spool:
         """Let go of the file."""
         with self._lock:
             self._db.close()
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    found = db.execute("PRAGMA user_version").fetchone()[0]
-    if found not in {0, SCHEMA}:
-        db.close()
-        raise Misconfigured(f"{path}: schema version {found}, this program knows {SCHEMA}; a newer program wrote it")
-    db.executescript(_TABLES)
-    db.execute(f"PRAGMA user_version = {SCHEMA}")
-    return db
 
 
 def _keep_senders(db: sqlite3.Connection, turn: Turn) -> None:

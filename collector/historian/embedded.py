@@ -16,13 +16,12 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from collector.contract.errors import Misconfigured, Unavailable
+from collector.contract.errors import Unavailable
 from collector.contract.ports import IndexRow, ReadingRow, RefusedRow
+from collector.durable import Format, open_file, told, transaction
 from collector.historian.admission import Row, admit, micros, micros_bound
 
-SCHEMA_VERSION: Final = 1
-_SCHEMA: Final = f"""
-BEGIN IMMEDIATE;
+_TABLES: Final = """
 CREATE TABLE IF NOT EXISTS series (
     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, place TEXT NOT NULL, name TEXT NOT NULL, device TEXT NOT NULL,
     UNIQUE (kind, place, name, device));
@@ -30,10 +29,9 @@ CREATE TABLE IF NOT EXISTS sample (
     series INTEGER NOT NULL, time INTEGER NOT NULL, value REAL NOT NULL, PRIMARY KEY (series, time)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS band (
     series INTEGER NOT NULL, time INTEGER NOT NULL, lo95 REAL, hi95 REAL, PRIMARY KEY (series, time)) WITHOUT ROWID;
-PRAGMA user_version = {SCHEMA_VERSION};
-COMMIT;
 """
 """`time` is in microseconds since 1970; `kind` is reading or index, and an index's `device` is ''."""
+FORMAT: Final = Format("historian", 1, _TABLES)
 
 _ADD_SERIES: Final = "INSERT INTO series (kind, place, name, device) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _FIND_SERIES: Final = "SELECT id FROM series WHERE kind = ? AND place = ? AND name = ? AND device = ?"
@@ -51,8 +49,6 @@ SELECT time - ((time % :step) + :step) % :step AS bucket, min(value), avg(value)
 WHERE series IN (SELECT id FROM series WHERE kind = :kind AND place = :place AND name = :name)
 AND time >= :start AND time < :end GROUP BY bucket ORDER BY bucket LIMIT :limit
 """
-_NEVER: Final = frozenset({"SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_READONLY", "SQLITE_CANTOPEN_ISDIR"})
-"""Failures that trying again does not mend."""
 _KINDS: Final = ("reading", "index")
 _Series = tuple[str, str, str, str]
 
@@ -84,7 +80,7 @@ class EmbeddedHistorian:
         with self._writing:
             found: dict[_Series, int] = {}
             try:
-                with _told(self._path), _transaction(self._writer):
+                with told(self._path, FORMAT), transaction(self._writer):
                     self._keep(admitted, found)
             except Unavailable as error:
                 self._trouble = str(error)
@@ -162,7 +158,7 @@ class EmbeddedHistorian:
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection that only reads: there are as many as there ever were reads at one time."""
-        with _told(self._path):
+        with told(self._path, FORMAT):
             try:
                 reader = self._free.pop()
             except IndexError:
@@ -178,54 +174,6 @@ class EmbeddedHistorian:
 
 
 def _open(path: Path, *, busy_s: float) -> sqlite3.Connection:
-    """Return a connection to a file in our format; raises Misconfigured where the path can never be one."""
-    try:
-        with _told(path):
-            connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
-            try:
-                _prepare(connection, path)
-            except BaseException:
-                connection.close()
-                raise
-    except Unavailable as error:
-        cause = error.__cause__
-        if isinstance(cause, sqlite3.Error) and cause.sqlite_errorname in _NEVER:
-            raise Misconfigured(f"{error}; a file in an existing, writable folder would work") from error
-        raise
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Set what holds for this connection alone, and make the tables where the file is new."""
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        raise Misconfigured(f"historian {path}: its format is {version}, this program reads up to {SCHEMA_VERSION}")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA cache_size = -32000")
-    connection.execute("PRAGMA journal_size_limit = 67108864")
-    if version < SCHEMA_VERSION:
-        connection.executescript(_SCHEMA)
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commit what was done in the block, or nothing of it."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn SQLite's own failures (disk full, locked, damaged) into Unavailable; wrong use of it stays an error."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        if type(error) in {sqlite3.OperationalError, sqlite3.DatabaseError}:
-            raise Unavailable(f"historian {path}: {error}") from error
-        raise
+    db = open_file(path, FORMAT, busy_s=busy_s)
+    db.execute("PRAGMA cache_size = -32000")
+    return db

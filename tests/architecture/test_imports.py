@@ -32,10 +32,9 @@ OWNERS: Final = {
     "prometheus_client": ("deploy.web",),
     "pydantic": ("collector.api", "cyberfilter.api"),
     "sqlite3": (
+        "collector.durable",
         "collector.historian.embedded",
         "collector.job_book",
-        "collector.journal",
-        "collector.quarantine",
         "collector.spool",
     ),
     "starlette": ("collector.api", "cyberfilter.api", "deploy", "opsroom.app", "opsroom.live"),

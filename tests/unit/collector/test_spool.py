@@ -95,5 +95,5 @@ def test_file_of_a_newer_program_is_refused(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "facts.db")
     db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(Misconfigured, match="schema version 99"):
+    with pytest.raises(Misconfigured, match="its format is 99"):
         Spool(tmp_path / "facts.db")
