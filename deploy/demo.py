@@ -108,7 +108,9 @@ class _Demo:
         self.plant = plant_of(self.story)
         plant_file.save(wish.folder / "plant.toml", self.plant)
         self.passwords = wiring.credentials(wish.folder, self.plant)
-        self.broker = stack.enter_context(wiring.embedded_broker(settings, wish.folder, wish.mqtt_port))
+        self.broker = stack.enter_context(
+            wiring.embedded_broker(settings, wish.folder, wish.mqtt_port, begins_empty=True)
+        )
         self.historian: Historian = wiring.historian(settings, wish.folder)
         stack.callback(self.historian.close)
         self.clock = DemoClock(start=time.time() - (wish.lasts_s or RUNS_S) * (wish.speed - 1.0), speed=wish.speed)
@@ -125,12 +127,12 @@ class _Demo:
         self.room_bus = wiring.room_bus(self.broker.address, self.clock, settings.broker.root)
         stack.callback(self.room_bus.close)
         self.truth = stack.enter_context(Truth(wish.folder / "truth.jsonl"))
-        self.supervisor = Supervisor()
-        stack.callback(self.supervisor.stop)
         self._stack = stack
         self._halt = threading.Event()
         self._threads: list[threading.Thread] = []
         stack.callback(self._quiet)
+        self.supervisor = Supervisor()
+        stack.callback(self.supervisor.stop)  # before the machines leave: that is no fault
 
     def _remember(self) -> None:
         """Put weeks behind the machines; a folder with data goes on after its last stamp."""
@@ -249,8 +251,8 @@ class _Demo:
             thread.join(timeout=10)
 
     def end(self) -> None:
-        """Say what was found, as it stands before the machines are switched off: that is no fault."""
-        alerts = self.filtered.cyberfilter.alerts()
+        """Say what this run found, as it stands before the machines are switched off."""
+        alerts = [alert for alert in self.filtered.cyberfilter.alerts() if alert.raised_at >= self.clock.start]
         told = summary(self.truth.faults, alerts)
         self.wish.say(in_words(told, self.truth.faults, alerts))
         if self.wish.summary is not None:

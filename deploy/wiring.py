@@ -79,10 +79,16 @@ def broker_users(plant: Plant, passwords: Mapping[str, tuple[str, str]], root: s
     return users
 
 
-def embedded_broker(settings: Settings, folder: Path, port: int | None) -> EmbeddedBroker:
+def embedded_broker(
+    settings: Settings, folder: Path, port: int | None, *, begins_empty: bool = False
+) -> EmbeddedBroker:
     """Return the embedded broker, not started, without users: they are let in once the collector listens."""
     return EmbeddedBroker(
-        folder / "broker", port=port, host=settings.broker.host, store_bytes_max=settings.broker.store_bytes_max
+        folder / "broker",
+        port=port,
+        host=settings.broker.host,
+        store_bytes_max=settings.broker.store_bytes_max,
+        begins_empty=begins_empty,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ from typing import IO, Final, NamedTuple, Self
 from collector.bus.child import end_child, end_left_over, start_child
 from collector.bus.folder import choose_port, free_port, hold, own_passwords, write_private
 from collector.bus.link import Address, Answer, Link, Session, Version
-from collector.bus.rights import KEEPER, MESSAGES_SHARE, SERVICES, BrokerUser, Layout, config_text
+from collector.bus.rights import KEEPER, MESSAGES_SHARE, SERVICES, STORE, BrokerUser, Layout, config_text
 from collector.bus.store import bound_store
 from collector.contract.errors import Misconfigured, Unavailable
 
@@ -58,8 +59,9 @@ class Violation(NamedTuple):
 class EmbeddedBroker:
     """A nats-server in `data_dir`, running between `start` and `stop`; also a context manager.
 
-    The MQTT port is `port`, or a free one that is kept in the folder for the next start. `violations` holds the last
-    events, `violation_counts` all of them by kind, `restarts_count` how often the server died and was started again.
+    With `begins_empty` it forgets at each start what it kept. The MQTT port is `port`, or a free one that is kept in
+    the folder for the next start. `violations` holds the last events, `violation_counts` all of them by kind,
+    `restarts_count` how often the server died and was started again.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class EmbeddedBroker:
         host: str = "127.0.0.1",
         store_bytes_max: int = STORE_BYTES_MAX,
         users: Mapping[str, BrokerUser] | None = None,
+        begins_empty: bool = False,
     ) -> None:
         self.violations: deque[Violation] = deque(maxlen=VIOLATIONS_KEPT)
         self.violation_counts: Counter[str] = Counter()
@@ -79,6 +82,7 @@ class EmbeddedBroker:
         self._host = host
         self._store_bytes_max = store_bytes_max
         self._users = dict(users or {})
+        self._begins_empty = begins_empty
         self._program = Path(sys.executable).parent / "nats-server"
         self._config = self._folder / "nats.conf"
         self._lines: deque[str] = deque(maxlen=_LINES_KEPT)
@@ -132,6 +136,8 @@ class EmbeddedBroker:
         try:
             if end_left_over(self._folder / "nats.pid", str(self._config)):
                 _LOG.warning("ended a left-over broker of %s", self._folder)
+            if self._begins_empty:
+                shutil.rmtree(self._folder / STORE, ignore_errors=True)
             self._passwords = own_passwords(self._folder)
             port = choose_port(self._folder, self._host, self._wanted_port)
             self._layout = Layout(self._folder, self._host, port, free_port(), self._store_bytes_max)

@@ -22,6 +22,8 @@ KEEPER: Final = "keeper"
 """The user that bounds the store over the server's own protocol; nobody else may use that port."""
 WRITES: Final = (Kind.READING, Kind.STATE, Kind.EVENT)
 """The kinds that a device may publish (contract 2)."""
+STORE: Final = "store"
+"""Where the server keeps sessions, queued and retained messages, below its folder."""
 PAYLOAD_BYTES_MAX: Final = 1024 * 1024
 MESSAGES_SHARE: Final = 7 / 8
 """Part of the store for queued messages; the rest is for sessions and retained messages, so that these always fit."""
@@ -115,7 +117,7 @@ listen: "127.0.0.1:{layout.client_port}"
 pid_file: {quote(str(layout.folder / "nats.pid"))}
 max_payload: {PAYLOAD_BYTES_MAX}
 logtime: false
-jetstream {{ store_dir: {quote(str(layout.folder / "store"))}, sync_interval: "1s", \
+jetstream {{ store_dir: {quote(str(layout.folder / STORE))}, sync_interval: "1s", \
 max_file_store: {layout.store_bytes_max} }}
 mqtt {{ listen: {quote(f"{layout.host}:{layout.mqtt_port}")}, ack_wait: "5s", max_ack_pending: 1000 }}
 authorization {{ users: [

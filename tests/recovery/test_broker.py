@@ -77,6 +77,19 @@ def test_after_a_kill_of_its_parent_the_server_ends_and_a_new_one_has_port_store
     assert connect(stack, broker, "reader").connected
 
 
+@pytest.mark.parametrize(("begins_empty", "kept"), [(False, [b"old"]), (True, [])])
+def test_a_broker_that_begins_empty_forgets_what_it_kept(tmp_path, begins_empty, kept):
+    with ExitStack() as first, EmbeddedBroker(tmp_path) as broker:
+        bus = connect(first, broker, "writer")
+        bus.subscribe(["a/b"])
+        bus.publish("a/b", b"old", retain=True)
+        assert bus.take(most=1, wait_s=WAIT_S)
+    with ExitStack() as second, EmbeddedBroker(tmp_path, begins_empty=begins_empty) as broker:
+        bus = connect(second, broker, "reader", persistent=False)
+        bus.subscribe(["a/b"])
+        assert [delivery.payload for delivery in bus.take(most=1, wait_s=1.0)] == kept
+
+
 def test_a_left_over_server_is_ended_before_the_next_start(tmp_path, stack):
     with EmbeddedBroker(tmp_path) as broker:
         port = broker.address.port
