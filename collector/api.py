@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from collector import job_book, listing, quarantine
@@ -14,9 +14,10 @@ from collector.contract.codec import format_time, parse_time
 from collector.contract.indicator import unit_of
 from collector.contract.limits import FACTS_PAGE_MAX, PAGE_ITEMS_MAX, SERIES_POINTS_MAX
 from collector.contract.page import page
-from collector.contract.place import contains
+from collector.contract.place import check_place, contains
 from collector.contract.ports import Historian
 from collector.contract.topics import Kind
+from collector.drain import READER
 from collector.service import Collector
 
 Limit = Annotated[int, Query(ge=1, le=PAGE_ITEMS_MAX, description="items a page")]
@@ -24,6 +25,7 @@ Cursor = Annotated[str | None, Query(description="`next` of the page before")]
 Place = Annotated[str | None, Query(description="a unit, and all below it")]
 From = Annotated[str | None, Query(alias="from", description="RFC 3339 in UTC")]
 To = Annotated[str | None, Query(alias="to", description="RFC 3339 in UTC")]
+INTEGER_MAX = 2**63 - 1
 _BODY_BYTES_MAX = 1024 * 1024
 _DAY_S = 86_400.0
 _STEPS_S = (60, 300, 900, 3_600, 21_600, 86_400, 604_800)
@@ -41,7 +43,8 @@ def routes(collector: Collector, historian: Historian) -> APIRouter:
     @router.get("/machines", summary="Devices with state, last seen, lag, gaps, account; those without a place last")
     def machines(place: Place = None, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
         found = listing.machines(collector.memory, collector.registry, collector.spool)
-        here = [m for m in found if place is None or (m["place"] and contains(place, m["place"]))]
+        unit = _unit(place)
+        here = [m for m in found if unit is None or (m["place"] and contains(unit, m["place"]))]
         return page(here, limit=limit, cursor=cursor)
 
     @router.get("/jobs", summary="Jobs with outcome, cause, times, estimate; newest first")
@@ -49,13 +52,18 @@ def routes(collector: Collector, historian: Historian) -> APIRouter:
         place: Place = None, start: From = None, end: To = None, limit: Limit = 100, cursor: Cursor = None
     ) -> dict[str, Any]:
         with collector.spool.reading() as db:
-            found = job_book.jobs(db, place=place, start=parse_time(start), end=parse_time(end))
-        told = page(found, limit=limit, cursor=cursor)
-        return {**told, "items": [job_book.shown(job) for job in told["items"]]}
+            return job_book.listed(
+                db, place=_unit(place), start=parse_time(start), end=parse_time(end), limit=limit, cursor=cursor
+            )
 
     for more in (_refused(collector), _facts(collector), _series(collector, historian), _intake(collector)):
         router.include_router(more)
     return router
+
+
+def _unit(place: str | None) -> str | None:
+    """Return the place that a list is about; an empty one is none. Raises Refusal."""
+    return check_place(place) if place else None
 
 
 def _refused(collector: Collector) -> APIRouter:
@@ -63,11 +71,12 @@ def _refused(collector: Collector) -> APIRouter:
 
     @router.get("/quarantine", summary="Refused messages with topic, reason, time; newest first")
     def refused(limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
-        told = page(quarantine.items(collector.spool), limit=limit, cursor=cursor)
-        return {**told, "items": [quarantine.shown(item) for item in told["items"]]}
+        return quarantine.listed(collector.spool, limit=limit, cursor=cursor)
 
     @router.post("/quarantine/{item}/replay", summary="Decide a refused message again")
-    def replay(item: int) -> Response:
+    def replay(item: Annotated[int, Path(ge=1, le=INTEGER_MAX)]) -> Response:
+        if quarantine.find(collector.spool, item) is None:
+            raise HTTPException(404, f"there is no message {item} in quarantine")
         return Response(collector.replay(item), media_type="application/json")
 
     return router
@@ -78,13 +87,13 @@ def _facts(collector: Collector) -> APIRouter:
 
     @router.get("/facts", summary="The fact log after a number, for services; waits for news up to wait_s")
     def facts(
-        after: Annotated[int, Query(ge=0)] = 0,
+        after: Annotated[int, Query(ge=0, le=INTEGER_MAX)] = 0,
         reader: Annotated[str | None, Query(pattern="^[a-z][a-z0-9_-]{0,40}$")] = None,
         limit: Annotated[int, Query(ge=1, le=FACTS_PAGE_MAX)] = FACTS_PAGE_MAX,
         wait_s: Annotated[float, Query(ge=0, le=30)] = 0.0,
     ) -> dict[str, Any]:
-        if reader is not None:
-            collector.spool.passed(reader, after)
+        if reader is not None and reader != READER:
+            collector.spool.passed(reader, min(after, collector.spool.last()))
         rows = collector.spool.read_from(after + 1, most=limit, wait_s=wait_s)
         items = [{"n": row.n, **msgspec.to_builtins(row.batch)} for row in rows]
         return {"items": items, "last": collector.spool.last()}
@@ -101,7 +110,7 @@ def _series(collector: Collector, historian: Historian) -> APIRouter:
         indicator: Annotated[str, Query(description="an indicator, or an index")],
         start: From = None,
         end: To = None,
-        step_s: Annotated[float | None, Query(gt=0)] = None,
+        step_s: Annotated[float | None, Query(ge=0.001, le=1e9)] = None,
     ) -> dict[str, Any]:
         last = parse_time(end)
         last = collector.clock.now() + 1.0 if last is None else last

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -77,11 +78,16 @@ class Duplicate:
 
 @dataclass(frozen=True)
 class Refused:
-    """The message breaks the contract; `device` is empty where nobody knows whose it is."""
+    """The message breaks the contract; `device` is empty where nobody knows whose it is.
+
+    `record` and `boot` are there where its sender and its number could be read all the same.
+    """
 
     device: str
     reason: str
     detail: str
+    record: Device | None = None
+    boot: tuple[str, order.Boot] | None = None
 
 
 Decision = Accepted | Duplicate | Refused
@@ -94,7 +100,7 @@ def is_ours(topic: str, root: str) -> bool:
 
 def decide(message: Delivery, memory: Memory, registry: Registry, *, root: str = ROOT_DEFAULT) -> Decision:
     """Return what becomes of a message from the bus."""
-    whose: list[str] = []
+    whose: list[Address] = []
     try:
         if is_ours(message.topic, root):
             topic = parse_topic(message.topic, root=root)
@@ -103,12 +109,28 @@ def decide(message: Delivery, memory: Memory, registry: Registry, *, root: str =
             return _native(topic, message, memory, registry, whose)
         return _foreign(message, memory, registry, whose)
     except Refusal as refusal:
-        return Refused(whose[0] if whose else "", refusal.reason, refusal.detail)
+        if not whose:
+            return Refused("", refusal.reason, refusal.detail)
+        return _numbered_all_the_same(message, memory, whose[0], refusal)
+
+
+def _numbered_all_the_same(message: Delivery, memory: Memory, who: Address, refusal: Refusal) -> Decision:
+    """Return the refusal with its sender's record and boot, where a number can be read; a duplicate of one is one."""
+    refused = Refused(who.device, refusal.reason, refusal.detail)
+    number = native.number_of(message.payload)
+    if number is None or not order.identifies(*number):
+        return refused
+    boot, seq = number
+    record = _only_heard(memory.device(who.device), _record(memory.device(who.device), who, NATIVE, message))
+    known = memory.boot(who.device, boot)
+    if not order.is_new(known, seq):
+        return Duplicate(record)
+    return dataclasses.replace(refused, record=record, boot=(boot, order.store(known, seq, at=message.at)))
 
 
 def decide_posted(kind: Kind, body: bytes, memory: Memory, registry: Registry, *, now: float) -> Decision:
     """Return what becomes of a body that came over HTTP, whose sender is named in it (contract 6)."""
-    whose: list[str] = []
+    whose: list[Address] = []
     try:
         said = native.decode(kind, body, now=now)
         if said.device is None and said.place is None:
@@ -116,7 +138,7 @@ def decide_posted(kind: Kind, body: bytes, memory: Memory, registry: Registry, *
         topic = _named(kind, said)
         return _native(topic, Delivery("", body, retained=False, at=now), memory, registry, whose)
     except Refusal as refusal:
-        return Refused(whose[0] if whose else "", refusal.reason, refusal.detail)
+        return Refused(whose[0].device if whose else "", refusal.reason, refusal.detail)
 
 
 def _named(kind: Kind, said: native.Said) -> Topic:
@@ -127,9 +149,9 @@ def _named(kind: Kind, said: native.Said) -> Topic:
         raise Refusal("bad_address", refusal.detail) from None
 
 
-def _native(topic: Topic, message: Delivery, memory: Memory, registry: Registry, whose: list[str]) -> Decision:
+def _native(topic: Topic, message: Delivery, memory: Memory, registry: Registry, whose: list[Address]) -> Decision:
     who = registry.who(topic, device=None, place=None)
-    whose.append(who.device)
+    whose.append(who)
     said = native.decode(topic.kind, message.payload, now=message.at)
     if said.device is not None or said.place is not None:
         who = registry.who(topic, device=said.device, place=said.place)
@@ -138,15 +160,16 @@ def _native(topic: Topic, message: Delivery, memory: Memory, registry: Registry,
         check_newcomer(who.device, memory.newcomer_count())
     machine = registry.plant.machines.get(who.device)
     cadence_s = machine.cadence_s if machine else 0.0
-    record, facts = _follow(_record(known, who, NATIVE, message), message, said.facts, cadence_s, TALKS_ALWAYS)
+    before = _record(known, who, NATIVE, message)
+    record, facts = _follow(before, message, said.facts, cadence_s=cadence_s, sent_at=said.sent_at)
     if said.event is not None and memory.event_known(who.device, said.event):
         return Duplicate(_only_heard(known, record))
     boot = None
     if order.identifies(said.boot, said.seq):
-        before = memory.boot(who.device, str(said.boot))
-        if not order.is_new(before, int(said.seq or 0)):
+        stored = memory.boot(who.device, str(said.boot))
+        if not order.is_new(stored, int(said.seq or 0)):
             return Duplicate(_only_heard(known, record))
-        boot = (str(said.boot), order.store(before, int(said.seq or 0), at=message.at))
+        boot = (str(said.boot), order.store(stored, int(said.seq or 0), at=message.at))
     batch = Batch(who.device, who.place, NATIVE, message.at, facts, said.boot, said.seq) if facts else None
     aside = tuple(_off_scale(message, who, cell) for cell in said.off_scale)
     return Accepted(record, batch, boot, said.event, aside)
@@ -165,29 +188,37 @@ def _only_heard(known: Device | None, record: Device) -> Device:
     return replace(known, presence=replace(known.presence, heard_at=record.presence.heard_at))
 
 
-def _foreign(message: Delivery, memory: Memory, registry: Registry, whose: list[str]) -> Decision:
+def _foreign(message: Delivery, memory: Memory, registry: Registry, whose: list[Address]) -> Decision:
     found = registry.foreign(message.topic)
     if found is None:
         raise Refusal("bad_topic", f"topic {message.topic[:120]!r} is neither ours nor under a registered prefix")
     machine, rest = found
-    whose.append(machine.device)
+    whose.append(Address(machine.device, machine.place))
     check_bounds(message.payload)
     dialect = DIALECTS[machine.dialect]
     before = _record(memory.device(machine.device), Address(machine.device, machine.place), dialect.name, message)
     state = dialect.state() if before.decoder is None else msgspec.convert(before.decoder, dialect.state)
     state, said = dialect.decode(state, Heard(rest, message.payload, message.retained, message.at))
-    record, facts = _follow(before, message, said, machine.cadence_s, dialect.talks_in)
+    record, facts = _follow(before, message, said, cadence_s=machine.cadence_s, talks_in=dialect.talks_in)
     record = replace(record, decoder=msgspec.to_builtins(state))
     batch = Batch(machine.device, machine.place, machine.dialect, message.at, facts) if facts else None
     return Accepted(record, batch)
 
 
 def _follow(
-    record: Device, message: Delivery, said: tuple[Fact | Sign, ...], cadence_s: float, talks_in: frozenset[State]
+    record: Device,
+    message: Delivery,
+    said: tuple[Fact | Sign, ...],
+    *,
+    cadence_s: float,
+    talks_in: frozenset[State] = TALKS_ALWAYS,
+    sent_at: float | None = None,
 ) -> tuple[Device, tuple[Fact, ...]]:
     """Return the record after what was said, and the facts: job signs followed, states only where they changed."""
     track, facts = jobs.follow(record.track, said)
-    presence, restated = hear(record.presence, facts, at=message.at, cadence_s=cadence_s, talks_in=talks_in)
+    presence, restated = hear(
+        record.presence, facts, at=message.at, cadence_s=cadence_s, talks_in=talks_in, sent_at=sent_at
+    )
     kept: list[Fact] = []
     state = record.state
     for fact in (*restated, *facts):

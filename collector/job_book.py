@@ -5,13 +5,23 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from collector.contract.codec import format_time
 from collector.contract.event import JobEnded, JobStarted
+from collector.contract.page import offset_of, page_of
 from collector.contract.reading import Batch
+
+STILL_RUNS: Final = 1e12
+"""When a job that has not ended was last at work: now, whenever that is."""
+_WHERE: Final = (
+    "WHERE (?1 IS NULL OR place = ?1 OR place LIKE ?2 ESCAPE '!') AND (?3 IS NULL OR last_at >= ?3)"
+    " AND (?4 IS NULL OR started_at IS NULL OR started_at < ?4)"
+)
+_COUNTED: Final = "SELECT count(*) FROM jobs " + _WHERE  # noqa: S608 - constants
+_LISTED: Final = "SELECT record FROM jobs " + _WHERE + " ORDER BY last_at DESC, device, job LIMIT ?5 OFFSET ?6"  # noqa: S608 - likewise
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -37,7 +47,7 @@ def _keep(db: sqlite3.Connection, batch: Batch, fact: JobStarted | JobEnded) -> 
     started, ended = (fact, job.ended) if isinstance(fact, JobStarted) else (job.started, fact)
     job = Job(batch.device, batch.place, started, ended)
     times = (_started_at(job), ended.ts if ended else None)
-    last = max((t for t in times if t is not None), default=batch.at)
+    last = max((t for t in times if t is not None), default=batch.at) if ended else STILL_RUNS
     db.execute(
         "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?)",
         (batch.device, fact.job, batch.place, *times, last, msgspec.msgpack.encode(job)),
@@ -51,15 +61,27 @@ def _started_at(job: Job) -> float | None:
     return job.started.ts if job.started is not None else None
 
 
-def jobs(db: sqlite3.Connection, *, place: str | None, start: float | None, end: float | None) -> list[Job]:
-    """Return jobs at the place or below it that overlap [start, end), newest first."""
-    rows = db.execute(
-        "SELECT record FROM jobs WHERE (?1 IS NULL OR place = ?1 OR place LIKE ?2 ESCAPE '!')"
-        " AND (?3 IS NULL OR last_at >= ?3) AND (?4 IS NULL OR started_at IS NULL OR started_at < ?4)"
-        " ORDER BY last_at DESC, device, job",
-        (place, f"{_escaped(place)}/%" if place else None, start, end),
-    ).fetchall()
-    return [msgspec.msgpack.decode(row[0], type=Job) for row in rows]
+def jobs(
+    db: sqlite3.Connection, *, place: str | None, start: float | None, end: float | None, most: int = -1, skip: int = 0
+) -> list[Job]:
+    """Return jobs at the place or below it that overlap [start, end), those that still run first, then newest first.
+
+    At most `most` (-1: all) after the first `skip`.
+    """
+    asked = (place, f"{_escaped(place)}/%" if place else None, start, end, most, skip)
+    rows = db.execute(_LISTED, asked)
+    return [msgspec.msgpack.decode(row[0], type=Job) for row in rows.fetchall()]
+
+
+def listed(
+    db: sqlite3.Connection, *, place: str | None, start: float | None, end: float | None, limit: int, cursor: str | None
+) -> dict[str, Any]:
+    """Return a page of jobs as the API gives it."""
+    skip = offset_of(cursor)
+    asked = (place, f"{_escaped(place)}/%" if place else None, start, end)
+    (total,) = db.execute(_COUNTED, asked).fetchone()
+    found = jobs(db, place=place, start=start, end=end, most=limit, skip=skip)
+    return page_of([shown(job) for job in found], total=total, start=skip)
 
 
 def _escaped(text: str) -> str:

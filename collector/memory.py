@@ -16,7 +16,9 @@ class Memory:
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._boots = spool.boots()
+        self._boots: dict[str, dict[str, Boot]] = {}
+        for (device, boot), record in spool.boots().items():
+            self._boots.setdefault(device, {})[boot] = record
         self._devices = {name: msgspec.json.decode(blob, type=Device) for name, blob in spool.devices().items()}
         self._new_devices: dict[str, Device] = {}
         self._new_boots: dict[tuple[str, str], Boot] = {}
@@ -28,8 +30,7 @@ class Memory:
 
     def boot(self, device: str, boot: str) -> Boot:
         """Return what is on disk of a boot, this turn included."""
-        key = device, boot
-        return self._new_boots.get(key) or self._boots.get(key) or Boot()
+        return self._new_boots.get((device, boot)) or self._boots.get(device, {}).get(boot) or Boot()
 
     def event_known(self, device: str, event: str) -> bool:
         """Tell whether the device's event is on disk, or in this turn."""
@@ -46,7 +47,7 @@ class Memory:
 
     def boots_of(self, device: str) -> dict[str, Boot]:
         """Return the boots of a device as they are on disk."""
-        return {boot: record for (owner, boot), record in dict(self._boots).items() if owner == device}
+        return dict(self._boots.get(device, {}))
 
     def learn(self, record: Device, *, boot: tuple[str, Boot] | None = None, event: str | None = None) -> None:
         """Stage what a message changed."""
@@ -65,7 +66,8 @@ class Memory:
     def keep(self) -> None:
         """Take the staged changes as they are on disk now."""
         self._devices.update(self._new_devices)
-        self._boots.update(self._new_boots)
+        for (device, boot), record in self._new_boots.items():
+            self._boots.setdefault(device, {})[boot] = record
         self.forget()
 
     def forget(self) -> None:

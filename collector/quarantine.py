@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from collector.contract.codec import encode, format_time
+from collector.contract.page import offset_of, page_of
 from collector.contract.ports import RefusedRow
 from collector.spool import Spool
 from collector.turn import Quarantined, Turn
@@ -43,6 +44,16 @@ def items(spool: Spool) -> list[Item]:
     """Return what is in quarantine, newest first."""
     with spool.reading() as db:
         return [Item(*row) for row in db.execute(f"SELECT {_COLUMNS} FROM quarantine ORDER BY id DESC")]  # noqa: S608
+
+
+def listed(spool: Spool, *, limit: int, cursor: str | None) -> dict[str, Any]:
+    """Return a page of quarantine as the API gives it, newest first."""
+    skip = offset_of(cursor)
+    asked = f"SELECT {_COLUMNS} FROM quarantine ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608
+    with spool.reading() as db:
+        (total,) = db.execute("SELECT count(*) FROM quarantine").fetchone()
+        found = [Item(*row) for row in db.execute(asked, (limit, skip))]
+    return page_of([shown(item) for item in found], total=total, start=skip)
 
 
 def find(spool: Spool, item_id: int) -> Item | None:

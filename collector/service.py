@@ -15,20 +15,29 @@ from msgspec.structs import replace
 from collector import intake, jobs, quarantine, receipts
 from collector.census import silent
 from collector.contract.codec import encode
-from collector.contract.errors import Refusal, Unavailable
+from collector.contract.errors import Misconfigured, Refusal, Unavailable
+from collector.contract.event import Trouble
 from collector.contract.limits import BATCH_MESSAGES_MAX, RECEIPT_EVENTS_MAX
 from collector.contract.ports import Bus, Clock, Delivery
 from collector.contract.reading import Batch, Fact, Numbered
 from collector.contract.topics import ROOT_DEFAULT, Kind, Topic, format_topic
 from collector.dialects import DIALECTS
 from collector.memory import Memory
-from collector.registry import Registry, native_filters
+from collector.registry import NATIVE, Registry, native_filters
 from collector.spool import Spool
 from collector.turn import Quarantined, Turn
 
 _ANSWER_S: Final = 20.0
 _DEAF_S: Final = 1.0
 """A turn that comes later than this (real s) after the one before was deaf meanwhile: silence then is ours."""
+
+
+OURSELVES: Final = "collector"
+"""The device under whose name the collector states its own trouble."""
+AWAY_S: Final = 30.0
+"""After how long without the broker (real s) that is trouble."""
+FILTERS_MAX: Final = 50
+"""Topic filters of foreign machines in one session: nats-server grants 65 in all."""
 
 
 class _Asked:
@@ -53,10 +62,12 @@ class Collector:
         self._receipts = receipts.Thinned()
         self._held: list[Delivery] = []
         self._held_asked: list[_Asked] = []
-        foreign = [f for prefix, m in registry.prefixes() for f in DIALECTS[m.dialect].filters(prefix)]
         self._listening_since = clock.now()
-        self._watched_at_s = time.monotonic()
-        bus.subscribe([*native_filters(root), *foreign])
+        self._watched_at_s = self._connected_at_s = time.monotonic()
+        self._away_told = False
+        self._troubles: dict[str, str] = {}
+        self.untold_count = 0
+        bus.subscribe([*native_filters(root), *foreign_filters(registry)])
 
     def turn(self, wait_s: float = 0.05) -> int:
         """Decide and keep what has come; return how many. Raises Unavailable, and then they wait for the next turn."""
@@ -83,9 +94,11 @@ class Collector:
             return
         try:
             numbered = self.spool.commit(turn)
-        except Unavailable:
+        except Unavailable as error:
             self.memory.forget()
+            self._troubles["disk"] = f"{len(turn.batches)} messages had to wait: {error}"
             raise
+        self._troubles.clear()
         self.memory.keep()
         self._tell(numbered)
 
@@ -93,6 +106,10 @@ class Collector:
         decision = intake.decide(delivery, self.memory, self.registry, root=self.root)
         if isinstance(decision, intake.Refused):
             _count(turn, decision.device, "quarantined")
+            if decision.record is not None:
+                # A refused seq counts as stored: quarantine has it, and its sender may forget it (contract 2).
+                self.memory.learn(decision.record, boot=decision.boot)
+                self._want_receipt(delivery.topic, decision.device)
             kept = Quarantined.of(
                 delivery.topic,
                 delivery.payload,
@@ -105,7 +122,7 @@ class Collector:
             return
         self._accept(decision, turn)
         if intake.is_ours(delivery.topic, self.root):
-            self._want_receipt(delivery.topic, decision)
+            self._want_receipt(delivery.topic, decision.record.device)
 
     def _decide_asked(self, asked: _Asked, turn: Turn) -> Refusal | str:
         decision = asked.decide()
@@ -140,6 +157,7 @@ class Collector:
             self._listening_since = now
         self._watched_at_s = real_s
         self._settle(turn, now=now)
+        self._complain(turn, now, real_s)
         if len(self._held) < BATCH_MESSAGES_MAX:
             self._hush(turn, now)
 
@@ -148,6 +166,16 @@ class Collector:
             track, facts = jobs.settle(record.track, now)
             if facts:
                 self._state(replace(record, track=track), turn, facts)
+
+    def _complain(self, turn: Turn, now: float, real_s: float) -> None:
+        """State our own trouble as facts: a broker that was away long, a disk that could not be written."""
+        if self._bus.connected:
+            self._connected_at_s, self._away_told = real_s, False
+        elif not self._away_told and real_s - self._connected_at_s > AWAY_S:
+            self._away_told = True
+            self._troubles["broker"] = f"the broker has not answered for {AWAY_S:.0f} s"
+        for kind, why in self._troubles.items():
+            turn.made.append(Batch(OURSELVES, None, NATIVE, now, (Trouble(now, kind, why),)))
 
     def _hush(self, turn: Turn, now: float) -> None:
         """Say who fell silent; while we did not listen ourselves, nobody did."""
@@ -163,20 +191,27 @@ class Collector:
     def _state(self, record: intake.Device, turn: Turn, facts: tuple[Fact, ...]) -> None:
         """Put facts into the log that no message brought."""
         self.memory.learn(record)
-        turn.batches.append(Batch(record.device, record.place, record.dialect, self.clock.now(), facts))
+        turn.made.append(Batch(record.device, record.place, record.dialect, self.clock.now(), facts))
 
-    def _want_receipt(self, topic: str, decision: intake.Accepted | intake.Duplicate) -> None:
+    def _want_receipt(self, topic: str, device: str) -> None:
         where = topic.removeprefix(f"{self.root}/v1/").partition("/")[2]
-        self._receipts.want(f"{self.root}/v1/{Kind.RECEIPT}/{where}", decision.record.device)
+        self._receipts.want(f"{self.root}/v1/{Kind.RECEIPT}/{where}", device)
 
     def _tell(self, numbered: Sequence[Numbered]) -> None:
         for n, batch in numbered:
             topic = Topic(Kind.FACT, place=batch.place, device=None if batch.place else batch.device)
-            self._bus.publish(format_topic(topic, root=self.root), encode({"n": n, **msgspec.to_builtins(batch)}))
+            self._publish(format_topic(topic, root=self.root), encode({"n": n, **msgspec.to_builtins(batch)}))
 
     def _send_receipts(self) -> None:
         for topic, device in self._receipts.due(time.monotonic()):
-            self._bus.publish(topic, self.receipt(device), retain=True)
+            self._publish(topic, self.receipt(device), retain=True)
+
+    def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        """Say it; what the broker could never take is counted: the fact log has it all the same."""
+        try:
+            self._bus.publish(topic, payload, retain=retain)
+        except Refusal:
+            self.untold_count += 1
 
     def receipt(self, device: str) -> bytes:
         """Return what a device may forget: what is on disk now."""
@@ -232,3 +267,16 @@ def _emptied(waiting: queue.Queue[_Asked]) -> Iterator[_Asked]:
             yield waiting.get_nowait()
         except queue.Empty:
             return
+
+
+def foreign_filters(registry: Registry) -> list[str]:
+    """Return what to hear of foreign machines: each prefix, or where these are too many, what they begin with."""
+    rows = registry.prefixes()
+    for _, machine in rows:
+        if machine.dialect not in DIALECTS:
+            known = ", ".join((NATIVE, *DIALECTS))
+            raise Misconfigured(f"machines.{machine.device}: dialect {machine.dialect!r} is none of {known}")
+    filters = [found for prefix, machine in rows for found in DIALECTS[machine.dialect].filters(prefix)]
+    if len(filters) <= FILTERS_MAX:
+        return filters
+    return sorted({f"{prefix.partition('/')[0]}/#" for prefix, _ in rows})

@@ -19,19 +19,21 @@ import msgspec
 
 from collector.contract.codec import decode_batch, encode_batch
 from collector.contract.limits import QUARANTINE_ITEMS_MAX
-from collector.contract.reading import Numbered
+from collector.contract.reading import Batch, Numbered
 from collector.durable import Format, open_file, told, transaction
 from collector.job_book import keep_jobs
 from collector.order import Boot
 from collector.turn import Turn
 
 _TABLES: Final = """
-CREATE TABLE IF NOT EXISTS facts (n INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, batch BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS facts (n INTEGER PRIMARY KEY AUTOINCREMENT, device TEXT NOT NULL, batch BLOB NOT NULL,
+  is_message INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS readers (name TEXT PRIMARY KEY, n INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS boots (device TEXT, boot TEXT, record BLOB NOT NULL,
   PRIMARY KEY (device, boot)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS devices (device TEXT PRIMARY KEY, record BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS events (device TEXT, id TEXT, at REAL NOT NULL, PRIMARY KEY (device, id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS events_by_time ON events (device, at);
 CREATE TABLE IF NOT EXISTS counts (device TEXT, word TEXT, count INTEGER NOT NULL,
   PRIMARY KEY (device, word)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS jobs (device TEXT, job TEXT, place TEXT, started_at REAL, ended_at REAL,
@@ -74,14 +76,15 @@ class Spool:
         numbered: list[Numbered] = []
         with self._grown:
             with self.writing() as db:
-                for batch in turn.batches:
+                for batch, is_message in _facts_of(turn):
                     cursor = db.execute(
-                        "INSERT INTO facts (device, batch) VALUES (?, ?)", (batch.device, encode_batch(batch))
+                        "INSERT INTO facts (device, batch, is_message) VALUES (?, ?, ?)",
+                        (batch.device, encode_batch(batch), is_message),
                     )
                     numbered.append(Numbered(int(cursor.lastrowid or 0), batch))
                 _keep_senders(db, turn)
                 _keep_quarantine(db, turn)
-                keep_jobs(db, turn.batches)
+                keep_jobs(db, [*turn.batches, *turn.made])
             if numbered:
                 self._last = numbered[-1].n
                 self._recent.extend(numbered)
@@ -157,10 +160,11 @@ class Spool:
             return {(device, word): n for device, word, n in self._db.execute("SELECT * FROM counts")}
 
     def pending(self, reader: str) -> dict[str, int]:
-        """Return how many batches of each device this reader has not passed yet."""
+        """Return how many messages of each device this reader has not passed yet."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT device, count(*) FROM facts WHERE n > ? GROUP BY device", (self._readers.get(reader, 0),)
+                "SELECT device, count(*) FROM facts WHERE n > ? AND is_message GROUP BY device",
+                (self._readers.get(reader, 0),),
             ).fetchall()
         return dict(rows)
 
@@ -168,6 +172,13 @@ class Spool:
         """Let go of the file."""
         with self._lock:
             self._db.close()
+
+
+def _facts_of(turn: Turn) -> Iterator[tuple[Batch, bool]]:
+    for batch in turn.batches:
+        yield batch, True
+    for batch in turn.made:
+        yield batch, False
 
 
 def _keep_senders(db: sqlite3.Connection, turn: Turn) -> None:

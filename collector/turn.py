@@ -39,7 +39,8 @@ class Quarantined(NamedTuple):
 class Turn:
     """The changes of one turn: facts, senders' records, devices' states, event ids, refusals and counts.
 
-    Counts are by (device, word), words as in the account: received, kept, duplicate, rejected, quarantined.
+    `batches` came as messages, `made` are the collector's own. Counts are by (device, word), words as in the account:
+    received, kept, empty, duplicate, rejected, quarantined.
     """
 
     batches: list[Batch] = field(default_factory=list)
@@ -48,7 +49,8 @@ class Turn:
     events: dict[tuple[str, str], float] = field(default_factory=dict)
     quarantined: list[Quarantined] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    made: list[Batch] = field(default_factory=list)
 
     def empty(self) -> bool:
         """Tell whether there is nothing to keep."""
-        return not (self.batches or self.quarantined or self.counts or self.devices)
+        return not (self.batches or self.made or self.quarantined or self.counts or self.devices)

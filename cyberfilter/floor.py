@@ -18,7 +18,7 @@ from cyberfilter.alerts.standing import watch
 from cyberfilter.checkpoint import VERSION, MachineMemory, Memory
 from cyberfilter.contract.index import Forecast, IndexValue
 from cyberfilter.indices.catalogue import CATALOGUE
-from cyberfilter.indices.fold import close, take
+from cyberfilter.indices.fold import believed, close, take
 from cyberfilter.indices.triple import vector
 from cyberfilter.judge import Closed, Judge, Series, Verdicted, band
 
@@ -42,7 +42,10 @@ class Floor:
     def __init__(self, plant: Plant, memory: Memory | None = None) -> None:
         self._plant = plant
         self._top = min(plant.units, key=lambda place: (place.count("/"), place), default="plant")
-        self.machines: dict[str, MachineMemory] = memory.machines if memory else {}
+        remembered = memory.machines if memory else {}
+        self.machines: dict[str, MachineMemory] = {
+            device: machine for device, machine in remembered.items() if device in plant.machines
+        }
         self._judge = Judge(memory.banks if memory else None)
         self.judged_count = 0
 
@@ -96,7 +99,7 @@ class Floor:
         whose = Whose(batch.device, batch.place)
         known = self._plant.machines.get(batch.device)
         signals = watch(machine.standing, batch.facts, cadence_s=known.cadence_s if known else 0.0)
-        take(machine.fold, batch.facts, (batch.boot, batch.seq) if batch.boot and batch.seq is not None else None)
+        take(machine.fold, believed(batch), (batch.boot, batch.seq) if batch.boot and batch.seq is not None else None)
         closed = [Closed(Series(batch.device, value.name), value) for value in close(machine.fold)]
         return [(whose, signal) for signal in signals], closed
 

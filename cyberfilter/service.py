@@ -71,6 +71,8 @@ class Cyberfilter:
         self._actions: list[Delivery] = []
         self._trouble: dict[str, str] = {}
         self._refused_count = 0
+        self._broken = False
+        facts.passed(READER, self._n)
         bus.subscribe([f"{root}/v1/{Kind.ACTION}/#"])
         self._restate()
 
@@ -218,6 +220,7 @@ class Cyberfilter:
     def _take(self, numbered: Sequence[Numbered]) -> None:
         if not numbered:
             return
+        self._broken = True  # what follows changes the memory piece by piece: half of it must never be kept
         told = self._floor.take(known.batch for known in numbered)
         self._n = numbered[-1].n
         now = self._clock.now()
@@ -227,6 +230,7 @@ class Cyberfilter:
             self._publisher.index(device, value)
         self._owed.add(told.rows)
         self._dirty = self._dirty or bool(told.rows)
+        self._broken = False
 
     def _note(self, entries: Iterable[Entry]) -> None:
         """Take entries into the book; `_commit` writes them down and says them."""
@@ -264,6 +268,8 @@ class Cyberfilter:
 
     def _save(self) -> None:
         """Keep entries and state in one transaction, then say what happened. Raises Unavailable: nothing is said."""
+        if self._broken:
+            raise Unavailable("the cyberfilter broke down in the middle of a fact; a restart takes it again")
         checkpoint = Checkpoint(self._n, pack(self._floor.memory(self._n, self._owed.rows)))
         self._journal.append(self._pending, checkpoint=checkpoint)
         self._trouble.pop("journal", None)

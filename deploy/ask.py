@@ -8,7 +8,20 @@ from typing import Any
 import httpx
 
 from collector.contract.errors import Refusal, Unavailable
+from collector.contract.limits import PAGE_ITEMS_MAX
 from deploy.where import Running
+
+
+def ask_all(system: Running, path: str) -> list[Any]:
+    """Return all items of a list, page after page."""
+    items: list[Any] = []
+    cursor = ""
+    while True:
+        told = ask(system, "GET", f"{path}?limit={PAGE_ITEMS_MAX}{cursor}")
+        items += told["items"]
+        if told["next"] is None:
+            return items
+        cursor = f"&cursor={told['next']}"
 
 
 def ask(system: Running, method: str, path: str) -> Any:

@@ -85,7 +85,7 @@ def plant_of(story: Scenario) -> Plant:
 def run(wish: Wish, settings: Settings, stop: threading.Event) -> int:
     """Run the demo until its time is up or `stop` is set; return the exit code."""
     with ExitStack() as stack:
-        demo = _Demo(wish, settings, stack)
+        demo = _Demo(wish, settings, stack, stop)
         demo.serve()
         ends_at = None if wish.lasts_s is None else time.monotonic() + wish.lasts_s
         arrived = wish.speed <= 1.0
@@ -94,13 +94,13 @@ def run(wish: Wish, settings: Settings, stop: threading.Event) -> int:
                 arrived = True
                 wish.say("the plant's time has reached the present; it goes on at speed 1")
         demo.end()
-    return 0
+    return 1 if demo.supervisor.broken else 0
 
 
 class _Demo:
     """The parts of a running demo; what was opened is closed by the stack, newest first."""
 
-    def __init__(self, wish: Wish, settings: Settings, stack: ExitStack) -> None:
+    def __init__(self, wish: Wish, settings: Settings, stack: ExitStack, stop: threading.Event) -> None:
         self.wish = wish
         check_port("127.0.0.1", wish.port)
         wish.folder.mkdir(parents=True, exist_ok=True)
@@ -119,6 +119,7 @@ class _Demo:
         )
         self.collected = wiring.collecting(parts)
         stack.callback(self.collected.close)
+        self.collected.broker = self.broker
         self.broker.reload(wiring.broker_users(self.plant, self.passwords, settings.broker.root))
         self.filtered = wiring.filtering(parts, facts=self.collected.spool)
         stack.callback(self.filtered.close)
@@ -131,7 +132,7 @@ class _Demo:
         self._halt = threading.Event()
         self._threads: list[threading.Thread] = []
         stack.callback(self._quiet)
-        self.supervisor = Supervisor()
+        self.supervisor = Supervisor(stop.set)
         stack.callback(self.supervisor.stop)  # before the machines leave: that is no fault
 
     def _remember(self) -> None:

@@ -15,7 +15,7 @@ from collector.contract.limits import PAGE_ITEMS_MAX
 from collector.contract.reading import Batch, Numbered
 from deploy.wiring import CLOSED_SHOWN
 
-_ANSWER_S: Final = 10.0
+_ANSWER_S: Final = 40.0
 _HOP: Final = frozenset(("connection", "transfer-encoding", "keep-alive", "content-length", "content-encoding", "host"))
 _FILTERS_WORDS: Final = frozenset(("indices", "alerts", "outlook"))
 """The first words below /api/v1 that the cyberfilter answers; the collector answers the others."""

@@ -33,10 +33,10 @@ PARTS: Final = ("all", "collector", "cyberfilter", "opsroom")
 def run(part: str, settings: Settings, stop: threading.Event, say: Callable[[str], None]) -> int:
     """Run a service, or all of them, until `stop` is set; return the exit code."""
     with ExitStack() as stack:
-        works = _Works(settings, stack, say)
+        works = _Works(settings, stack, say, stop)
         works.open(part)
         stop.wait()
-    return 0
+    return 1 if works.supervisor.broken else 0
 
 
 class Listening(Protocol):
@@ -54,7 +54,7 @@ class Listening(Protocol):
 class _Works:
     """The parts of this process; what was opened is closed by the stack, newest first."""
 
-    def __init__(self, settings: Settings, stack: ExitStack, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, stack: ExitStack, say: Callable[[str], None], stop: threading.Event) -> None:
         self.settings = settings
         self.stack = stack
         self.say = say
@@ -63,7 +63,7 @@ class _Works:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.plant_path = settings.paths.plant or self.folder / "plant.toml"
         self.plant: Plant = plant_file.load(self.plant_path)
-        self.supervisor = Supervisor()
+        self.supervisor = Supervisor(stop.set)
         self.loops: list[tuple[str, Callable[[], object]]] = []
         self.ports: list[Port] = []
         self.broker: EmbeddedBroker | None = None
@@ -116,6 +116,7 @@ class _Works:
         self.stack.callback(historian.close)
         self.collected = wiring.collecting(self._parts(address, historian))
         self.stack.callback(self.collected.close)
+        self.collected.broker = self.broker
         if self.broker is not None:
             passwords = wiring.credentials(self.folder, self.plant)
             self.broker.reload(wiring.broker_users(self.plant, passwords, self.settings.broker.root))
@@ -157,6 +158,7 @@ class _Works:
                 root=self.settings.broker.root,
                 version=version("cybersyn"),
                 source=room.source_url or None,
+                language=room.language,
             )
 
         def figures() -> Iterator[Figure]:

@@ -130,7 +130,7 @@ class Opsroom:
     port: int = _row(8050, "its port: pages and the whole API", _PORT)
     collector_url: str = _row("http://127.0.0.1:8051", "the collector that it asks", _is_url)
     cyberfilter_url: str = _row("http://127.0.0.1:8052", "the cyberfilter that it asks", _is_url)
-    language: str = _row("en", "what a visitor reads who chose nothing", _is_one_of("en", "es"))
+    language: str = _row("en", "what a visitor reads who chose nothing, nor whose browser did", _is_one_of("en", "es"))
     source_url: str = _row("", "where visitors find the source of what you run (AGPL, section 13)")
 
 

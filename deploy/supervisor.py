@@ -28,7 +28,10 @@ class Loop:
 class Supervisor:
     """Threads that call turns until told to stop. An Unavailable is waited out; our own mistake stops the loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, broke: Callable[[], None]) -> None:
+        """`broke` is called when a loop breaks down: whoever runs us should end, and be started again."""
+        self._broke = broke
+        self.broken = False
         self._stop = threading.Event()
         self._loops: list[Loop] = []
         self._threads: list[threading.Thread] = []
@@ -56,6 +59,8 @@ class Supervisor:
             except Exception:  # noqa: BLE001 - the other loops go on, and health tells
                 loop.failure = "it broke down; see the log"
                 _LOG.exception("%s broke down", loop.name)
+                self.broken = True
+                self._broke()
                 return
             loop.last_turn_s = time.monotonic()
 

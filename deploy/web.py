@@ -144,6 +144,12 @@ async def _unavailable_problem(_: Request, error: Exception) -> Response:
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
 
+async def _own_problem(request: Request, _: Exception) -> Response:
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR, f"{request.url.path} failed by a mistake of ours; the log says more"
+    )
+
+
 async def _nothing_there(request: Request) -> Response:
     return problem(HTTPStatus.NOT_FOUND, f"there is nothing at {request.url.path}")
 
@@ -153,6 +159,7 @@ _ANSWERS: Final = (
     (RequestValidationError, _invalid_problem),
     (Refusal, _refusal_problem),
     (Unavailable, _unavailable_problem),
+    (Exception, _own_problem),
 )
 
 
@@ -177,6 +184,8 @@ class Port:
         self._thread.start()
         while not self._uvicorn.started and self._thread.is_alive():
             time.sleep(0.01)
+        if not self._uvicorn.started:
+            raise Unavailable(f"the server on port {self.port} did not start; the log says why")
 
     def stop(self) -> None:
         """Let requests in flight end, and leave the port."""

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -18,6 +19,7 @@ from collector.bus.broker import EmbeddedBroker
 from collector.bus.link import Address
 from collector.bus.mqtt import MqttBus
 from collector.bus.rights import BrokerUser, device_user, foreign_user
+from collector.contract.errors import Unavailable
 from collector.contract.figure import Figure
 from collector.contract.ports import Bus, Clock, FactLog, Historian
 from collector.contract.topics import ROOT_DEFAULT
@@ -32,6 +34,7 @@ from collector.service import Collector
 from collector.spool import Spool
 from cyberfilter.contract.alert import shown as shown_alert
 from cyberfilter.contract.index import shown as shown_index
+from cyberfilter.service import READER as FILTER_READER
 from cyberfilter.service import Cyberfilter
 from deploy.settings import Settings
 from deploy.supervisor import Supervisor
@@ -46,7 +49,8 @@ def historian(settings: Settings, folder: Path) -> Historian:
     chosen = settings.historian
     if chosen.kind == "influx":
         influx = InfluxHistorian(chosen.url, token=chosen.token, database=chosen.bucket, org=chosen.org)
-        influx.ensure()
+        with suppress(Unavailable):  # it may be away now: facts wait in the log, and the database is made then
+            influx.ensure()
         return influx
     if chosen.kind == "memory":
         return MemoryHistorian()
@@ -118,6 +122,7 @@ class Collecting:
     spool: Spool
     bus: MqttBus
     historian: Historian
+    broker: EmbeddedBroker | None = None
 
     def service(self, supervisor: Supervisor) -> Service:
         """Return what it puts on its port."""
@@ -136,6 +141,16 @@ class Collecting:
         yield from listing.figures(self.spool, self.collector.memory)
         yield Figure("cybersyn_bus_connected", "gauge", "whether the broker answers", float(self.bus.connected))
         yield Figure("cybersyn_bus_sessions_lost", "counter", "sessions that the broker forgot", self.bus.sessions_lost)
+        if self.broker is not None:
+            yield Figure(
+                "cybersyn_broker_restarts", "counter", "times it was started again", self.broker.restarts_count
+            )
+            for kind, count in sorted(self.broker.violation_counts.items()):
+                yield Figure("cybersyn_broker_violations", "counter", "what it refused", count, {"kind": kind})
+        yield Figure("cybersyn_bus_dropped", "counter", "messages that could not be sent", self.bus.dropped_count)
+        yield Figure("cybersyn_bus_passed_over", "counter", "messages left to come again", self.bus.passed_over_count)
+        untold = self.collector.untold_count
+        yield Figure("cybersyn_untold", "counter", "facts and receipts too large for the broker", untold)
         yield Figure("cybersyn_historian_refused_rows", "counter", "rows refused for good", self.drain.refused_count)
 
     def close(self) -> None:
@@ -147,6 +162,7 @@ class Collecting:
 def collecting(parts: Parts) -> Collecting:
     """Return the collector at work; its session at the broker persists under a fixed name."""
     spool = Spool(parts.folder / "facts.db")
+    spool.passed(FILTER_READER, 0)  # facts wait for the cyberfilter from the first on
     bus = MqttBus(parts.address, f"{parts.root}-collector", parts.clock, persistent=True)
     part = Collector(spool=spool, bus=bus, clock=parts.clock, registry=Registry(parts.plant), root=parts.root)
     return Collecting(part, Drain(spool, parts.historian, parts.clock), spool, bus, parts.historian)

@@ -26,7 +26,7 @@ from opsroom.screens import PATHS, SCREENS, machine, screen_at
 from opsroom.screens.frame import View, framed, query_of
 from opsroom.views.machine import usual_rank
 from opsroom.views.outlook import Outlook
-from opsroom.words import catalogue, pick
+from opsroom.words import FALLBACK, catalogue, pick
 
 ASSETS: Final = Path(__file__).parent / "assets"
 OUTLOOK_WAIT_S: Final = 20.0
@@ -98,17 +98,19 @@ def mount(
     notice: Notice | None = None,
     version: str,
     source: str | None = None,
+    language: str = FALLBACK,
 ) -> Room:
     """Put the room on the server: its pages, their assets and `/ws/live`; the API's routes are the server's own.
 
     `seed` gives {"machines": …, "indices": …, "alerts": …} as the API lists them. Unknown pages answer 404 in HTML;
-    what lies under /api is not touched. `source` is the address of the source code that every page links to.
+    what lies under /api is not touched. `source` is the address of the source code that every page links to,
+    `language` is for visitors who chose none.
     """
     hub = Hub(clock, root=root)
     _live_route(server, hub)
     board = _board(server, About(version, source, notice))
     policy = _POLICY.format(hashes=" ".join(board.csp_hashes()))
-    server.add_middleware(Door, pages=PATHS, policy=lambda: policy, not_found=document.not_found)
+    server.add_middleware(Door, pages=PATHS, policy=lambda: policy, not_found=document.not_found, language=language)
     return Room(hub, Pump(hub, bus, seed, root=root))
 
 

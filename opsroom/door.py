@@ -45,15 +45,14 @@ class Asked:
 ASKED: ContextVar[Asked] = ContextVar("asked")
 
 
-def read(scope: Scope, pages: frozenset[str]) -> Asked:
+def read(scope: Scope, pages: frozenset[str], language: str = FALLBACK) -> Asked:
     """Return what a request asks for: its own query first, then the page that it came from, then cookies."""
     headers = {name.decode("latin-1"): text.decode("latin-1") for name, text in scope["headers"]}
     query = _query(scope["query_string"].decode("latin-1"))
     came_from = _query(urlsplit(headers.get("referer", "")).query)
     cookies = _cookies(headers.get("cookie", ""))
-    language = pick(
-        query.get("lang"), came_from.get("lang"), cookies.get("lang"), accept=headers.get("accept-language", "")
-    )
+    wanted = (query.get("lang"), came_from.get("lang"), cookies.get("lang"))
+    language = pick(*wanted, accept=headers.get("accept-language", ""), otherwise=language)
     known = {row.name for row in THEMES}
     wishes = (query.get("theme"), came_from.get("theme"), cookies.get("theme"))
     theme = next((wish for wish in wishes if wish in known), None) or GREY.name
@@ -80,10 +79,17 @@ class Door:
     """ASGI: pages go to Dash's index, an unknown page is a 404, a write from a foreign site a 403."""
 
     def __init__(
-        self, app: App, *, pages: frozenset[str], policy: Callable[[], str], not_found: Callable[[Asked], str]
+        self,
+        app: App,
+        *,
+        pages: frozenset[str],
+        policy: Callable[[], str],
+        not_found: Callable[[Asked], str],
+        language: str = FALLBACK,
     ) -> None:
         self._app = app
         self._pages = pages
+        self._language = language
         self._policy = policy
         self._not_found = not_found
 
@@ -92,7 +98,7 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        asked = read(scope, self._pages)
+        asked = read(scope, self._pages, self._language)
         token = ASKED.set(asked)
         guarded = self._guarded(scope, asked, send)
         try:

@@ -65,11 +65,11 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
             yield prefix + key, entry
 
 
-def pick(*wishes: str | None, accept: str = "") -> str:
-    """Return the first wish that is a language of ours, else the first of the browser's, else English.
+def pick(*wishes: str | None, accept: str = "", otherwise: str = FALLBACK) -> str:
+    """Return the first wish that is a language of ours, else the first of the browser's, else `otherwise`.
 
     >>> pick(None, "es"), pick("xx", accept="fr;q=0.9, es-CL"), pick()
     ('es', 'es', 'en')
     """
     browsers = [part.partition(";")[0].strip().partition("-")[0] for part in accept.split(",")]
-    return next((wish for wish in (*wishes, *browsers) if wish in LANGUAGES), FALLBACK)
+    return next((wish for wish in (*wishes, *browsers) if wish in LANGUAGES), otherwise)

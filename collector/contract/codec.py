@@ -94,6 +94,10 @@ class StateMessage(NamedTuple):
     why: str | None
 
 
+_FIGURES: Final = (
+    "estimate_s", "duration_s", "print_duration_s", "total_duration_s", "held_s", "material_g", "energy_kwh", "good",
+    "scrap",
+)  # fmt: skip
 _READING: Final = msgspec.json.Decoder(_ReadingWire)
 _STATE: Final = msgspec.json.Decoder(_StateWire)
 _EVENT: Final = msgspec.json.Decoder(EventMessage)
@@ -142,25 +146,30 @@ def parse_time(stamp: str | int | None) -> float | None:
     if stamp is None:
         return None
     if isinstance(stamp, int):
-        if not 0 <= stamp <= limits.SEQ_MAX:
-            raise Refusal("bad_time", f"ts = {stamp} is not within 0..{limits.SEQ_MAX} milliseconds")
-        return stamp / 1000
+        return _time_within(stamp / 1000, str(stamp))
     try:
         moment = datetime.fromisoformat(stamp)
     except ValueError:
         raise Refusal("bad_time", f"ts = {stamp[:60]!r} is not RFC 3339") from None
     if moment.utcoffset() != timedelta(0):
         raise Refusal("bad_time", f"ts = {stamp[:60]!r} is not in UTC")
-    return moment.timestamp()
+    return _time_within(moment.timestamp(), stamp)
+
+
+def _time_within(ts: float, said: str) -> float:
+    if not 0.0 <= ts < limits.TIME_S_MAX:
+        raise Refusal("bad_time", f"ts = {said[:60]} is not within 1970..2099")
+    return ts
 
 
 def format_time(ts: float) -> str:
-    """Return RFC 3339 in UTC with milliseconds.
+    """Return RFC 3339 in UTC with milliseconds; what lies outside 1970..2099 is told as that bound.
 
     >>> format_time(1.5)
     '1970-01-01T00:00:01.500Z'
     """
-    return datetime.fromtimestamp(round(ts, 3), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    bounded = min(max(round(ts, 3), 0.0), limits.TIME_S_MAX)
+    return datetime.fromtimestamp(bounded, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def decode_reading(payload: bytes, *, now: float) -> ReadingMessage:
@@ -192,9 +201,7 @@ def _times(wire: _ReadingWire, now: float) -> tuple[float, ...]:
         return (start,)
     if len(wire.dt_ms) > limits.SAMPLES_PER_MESSAGE_MAX:
         raise Refusal("too_many", f"{len(wire.dt_ms)} samples, at most {limits.SAMPLES_PER_MESSAGE_MAX} are allowed")
-    if any(abs(offset) > limits.SEQ_MAX for offset in wire.dt_ms):
-        raise Refusal("bad_time", f"dt_ms holds an offset above {limits.SEQ_MAX}")
-    return tuple(start + offset / 1000 for offset in wire.dt_ms)
+    return tuple(_time_within(start + offset / 1000, f"{start:.3f} s with dt_ms {offset}") for offset in wire.dt_ms)
 
 
 def _column(
@@ -234,6 +241,10 @@ def decode_event(payload: bytes) -> EventMessage:
             raise Refusal(
                 "too_long", f"{name} has {len(text)} characters, at most {limits.JOB_TEXT_CHARS_MAX} are allowed"
             )
+    for name in _FIGURES:
+        figure = getattr(wire, name)
+        if figure is not None and not 0.0 <= figure <= limits.DURATION_S_MAX:
+            raise Refusal("bad_figure", f"{name} = {figure:g} is not within 0..{limits.DURATION_S_MAX:g}")
     if not wire.id or not wire.event:
         raise Refusal("wrong_shape", "id and event must not be empty")
     return wire

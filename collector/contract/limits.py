@@ -23,6 +23,10 @@ BOOT_HEX_DIGITS_MIN: Final = 16
 """A boot with fewer digits identifies nothing: taken at least once."""
 BOOT_CHARS_MAX: Final = 64
 SEQ_MAX: Final = 2**53 - 1
+TIME_S_MAX: Final = 4_102_444_800.0
+"""2100-01-01: a stamp from then on, or before 1970, is no time of a machine."""
+DURATION_S_MAX: Final = 1e9
+"""Longest duration, and largest figure of a job, that is believed."""
 JOB_TEXT_CHARS_MAX: Final = 256
 """File names, job ids, causes, notes."""
 RECEIPT_EVENTS_MAX: Final = 256

@@ -14,7 +14,9 @@ from collector.contract.codec import (
     decode_state,
     parse_time,
 )
+from collector.contract.errors import Refusal
 from collector.contract.event import Noted, Outcome, PartCounted, State, StateSeen
+from collector.contract.limits import BOOT_CHARS_MAX, SEQ_MAX
 from collector.contract.reading import Fact
 from collector.contract.topics import Kind
 from collector.signs import Began, Ended, Sign
@@ -33,6 +35,18 @@ class Said(NamedTuple):
     place: str | None = None
     off_scale: tuple[OffScale, ...] = ()
     sent_at: float | None = None
+
+
+def number_of(payload: bytes) -> tuple[str, int] | None:
+    """Return boot and seq of a body whatever else is wrong with it; None where they can't be read."""
+    try:
+        body = decode_object(payload)
+    except Refusal:
+        return None
+    boot, seq = body.get("boot"), body.get("seq")
+    if isinstance(boot, str) and len(boot) <= BOOT_CHARS_MAX and type(seq) is int and 0 <= seq <= SEQ_MAX:
+        return boot, seq
+    return None
 
 
 def decode(kind: Kind, payload: bytes, *, now: float) -> Said:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from collector.contract.event import Outcome, State
 from collector.contract.indicator import known
-from collector.contract.limits import JOB_TEXT_CHARS_MAX, NUMBER_ABS_MAX
+from collector.contract.limits import JOB_TEXT_CHARS_MAX, TIME_S_MAX
 from collector.contract.reading import Fact, Samples
 from collector.dialects.octoprint_state import (
     AT_WORK,
@@ -65,7 +65,7 @@ def number_of(found: object) -> float | None:
     """Return a finite number; None for all else."""
     if isinstance(found, bool) or not isinstance(found, int | float):
         return None
-    return float(found) if math.isfinite(found) and abs(found) <= NUMBER_ABS_MAX else None
+    return float(found) if math.isfinite(found) and abs(found) <= TIME_S_MAX else None
 
 
 def gone(was: OctoPrint, at: float, why: str, cause: str) -> Decoded:

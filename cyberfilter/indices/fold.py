@@ -18,11 +18,13 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from collector.contract.event import JobEnded, JobStarted, State, StateSeen
-from collector.contract.reading import Fact, Samples
+from collector.contract.reading import Batch, Fact, Samples
 from cyberfilter.indices.catalogue import AVAILABILITY, ENERGY, HEATER_EFFORT, NOZZLE_DEVIATION, PACE
 from cyberfilter.indices.minute import MINUTE_S, Heat, Row, Span, follow_target, mean, own_span, settled
 from cyberfilter.indices.runs import Runs, advance
 
+AHEAD_S_MAX: Final = 300.0
+"""How far ahead of its arrival a sample may be dated and still be judged."""
 WINDOW_S: Final = 120
 """Two cadences of the minute indices: how long a minute waits for stragglers (first-decisions 7)."""
 GAP_MINUTES_MAX: Final = 7 * 1440
@@ -106,6 +108,22 @@ def take(fold: MachineFold, facts: tuple[Fact, ...], sent: tuple[str, int] | Non
             _wait(fold.jobs, (fact.ts, None))
 
 
+def believed(batch: Batch) -> tuple[Fact, ...]:
+    """Return the facts without samples that are dated later than they arrived: one of them would end all judging.
+
+    The historian has them at their own time; a clock may be AHEAD_S_MAX wrong.
+    """
+    return tuple(_until(fact, batch.at + AHEAD_S_MAX) if isinstance(fact, Samples) else fact for fact in batch.facts)
+
+
+def _until(samples: Samples, end: float) -> Samples:
+    if max(samples.times, default=0.0) <= end:
+        return samples
+    kept = [n for n, ts in enumerate(samples.times) if ts <= end]
+    columns = {name: tuple(column[n] for n in kept) for name, column in samples.values.items()}
+    return Samples(tuple(samples.times[n] for n in kept), columns, samples.assigned)
+
+
 def _take_samples(fold: MachineFold, samples: Samples) -> None:
     columns = [(name, samples.values[name]) for name in INDICATORS if name in samples.values]
     closed_until = fold.next_minute if fold.next_minute is not None else -math.inf
@@ -158,7 +176,7 @@ def close(fold: MachineFold) -> list[Value]:
     end = fold.seen_until - WINDOW_S
     values: list[Value] = []
     minute = min(fold.samples) if fold.next_minute is None else fold.next_minute
-    while minute + MINUTE_S <= end:
+    while fold.samples and minute + MINUTE_S <= end:
         if minute not in fold.samples and min(fold.samples) - minute > GAP_MINUTES_MAX * MINUTE_S:
             minute = min(fold.samples)
             fold.pace, fold.hour_known_s, fold.hour_lost_s = Pace(), 0.0, 0.0

@@ -107,11 +107,11 @@ def _to_type(folder: Path, machine: Machine, user: str, word: str) -> Iterator[s
 
 
 def _list(parsed: Namespace) -> int:
-    from deploy.ask import ask
+    from deploy.ask import ask_all
 
     folder = data_dir(parsed)
     try:
-        items = ask(running(folder), "GET", "/api/v1/machines?limit=500")["items"]
+        items = ask_all(running(folder), "/api/v1/machines")
     except (Misconfigured, Unavailable):
         machines = _plant(folder)[1].machines.values()
         for machine in sorted(machines, key=lambda machine: machine.place):
@@ -127,13 +127,13 @@ def _list(parsed: Namespace) -> int:
 
 
 def _check(parsed: Namespace) -> int:
-    from deploy.ask import ask
+    from deploy.ask import ask_all
 
     system = running(data_dir(parsed))
-    found = [m for m in ask(system, "GET", "/api/v1/machines?limit=500")["items"] if m["device"] == parsed.device]
+    found = [m for m in ask_all(system, "/api/v1/machines") if m["device"] == parsed.device]
     wrong = [
         item
-        for item in ask(system, "GET", "/api/v1/quarantine?limit=500")["items"]
+        for item in ask_all(system, "/api/v1/quarantine")
         if item["device"] == parsed.device or item["topic"].endswith(f"/@{parsed.device}")
     ]
     if not found and not wrong:
@@ -177,6 +177,7 @@ def _move(parsed: Namespace) -> int:
     before = _known(plant, parsed.device)
     _save(path, {**plant.machines, parsed.device: replace(before, place=parsed.place)}, plant.units)
     print(f"{parsed.device} moves from {before.place} to {parsed.place}; {_RESTART}")
+    print(f"its earlier samples are still found under {before.place}")
     return 0
 
 

@@ -73,3 +73,7 @@ def test_figures(historian: Historian, capsys: pytest.CaptureFixture[str]) -> No
             f"(median {1e3 * median(spent):.0f} ms, worst {1e3 * max(spent):.0f} ms); of {rows_count:,} rows: "
             f"series of 2,500 points {whole_ms:.1f} ms, of 60 points {hour_ms:.2f} ms, 250 buckets {rolled_ms:.1f} ms"
         )
+
+
+if __name__ == "__main__":
+    raise SystemExit(pytest.main([__file__]))

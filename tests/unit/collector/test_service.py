@@ -14,14 +14,14 @@ from fastapi.testclient import TestClient
 from collector import listing, quarantine
 from collector.api import routes
 from collector.bus.local import LocalBroker, LocalBus
-from collector.contract.errors import Unavailable
+from collector.contract.errors import Misconfigured, Unavailable
 from collector.contract.event import State, StateSeen
 from collector.contract.ports import ReadingRow
 from collector.contract.tree import read_plant
 from collector.drain import Drain
 from collector.historian.memory import MemoryHistorian
 from collector.registry import Registry
-from collector.service import Collector
+from collector.service import Collector, foreign_filters
 from collector.spool import Spool
 from deploy.clock import FileClock
 from deploy.web import Service, application
@@ -88,6 +88,48 @@ def test_receipt_says_what_is_on_disk_and_what_is_missing(works: Works) -> None:
     assert json.loads(receipt.payload)["boots"] == {BOOT: {"stored_through": 4, "missing": [2, 3]}}
 
 
+def test_refused_seq_counts_as_stored_and_is_quarantined_once(works: Works) -> None:
+    reader = works.bus("reader")
+    reader.subscribe(["cybersyn/v1/receipt/#"])
+    bad = {**reading(1), "m": {"power_w": "hot"}}
+    for body in (reading(0), bad, bad, reading(2)):
+        works.machine.publish("cybersyn/v1/reading/@mk4", json.dumps(body).encode())
+    works.turn()
+    (receipt,) = reader.take(most=10, wait_s=0.0)
+    assert json.loads(receipt.payload)["boots"] == {BOOT: {"stored_through": 2, "missing": []}}
+    assert (works.account()["quarantined"], works.account()["duplicate"]) == (1, 1)
+
+
+def test_facts_that_the_collector_made_itself_are_no_messages(works: Works) -> None:
+    works.say("state/@mk4", {"v": 1, "state": "running"})
+    works.turn(after_s=60.0)
+    assert [type(fact) for fact in works.facts()] == [StateSeen, StateSeen]
+    assert (works.account()["received"], works.account()["pending"], works.account()["stored"]) == (1, 1, 0)
+
+
+def test_fact_that_no_broker_could_take_stops_nothing(works: Works) -> None:
+    columns = {f"x{n}_count": [1e15] * 9_500 for n in range(5)}
+    body = {**reading(0), "dt_ms": [0] * 9_500, "m": columns}
+    payload = json.dumps(body, separators=(",", ":")).replace("1000000000000000.0", "1e15").encode()
+    assert len(payload) <= 262_144
+    works.say("reading/@mk4", payload)
+    works.say("reading/@mk4", reading(1))
+    assert (len(works.facts()), works.collector.untold_count) == (2, 1)
+
+
+def test_many_foreign_machines_are_heard_through_what_their_prefixes_begin_with() -> None:
+    rows = {f"p{n}": {"place": f"a/p{n}", "dialect": "octoprint", "prefix": f"octoprint/p{n}"} for n in range(60)}
+    few = Registry(read_plant({"machines": dict(list(rows.items())[:2])}))
+    assert foreign_filters(few) == ["octoprint/p0/#", "octoprint/p1/#"]
+    assert foreign_filters(Registry(read_plant({"machines": rows}))) == ["octoprint/#"]
+
+
+def test_unknown_dialect_is_named_at_the_start() -> None:
+    plant = read_plant({"machines": {"v": {"place": "a/v", "dialect": "morse", "prefix": "v"}}})
+    with pytest.raises(Misconfigured, match=r"machines\.v: dialect 'morse'"):
+        foreign_filters(Registry(plant))
+
+
 def test_account_balances_whatever_was_sent(works: Works) -> None:
     for body in (reading(0), reading(0), {"v": 1, "m": {"power_w": "hot"}}, {"v": 1, "m": {}}):
         works.say("reading/@mk4", body)
@@ -108,7 +150,8 @@ def test_what_cannot_be_kept_is_not_acknowledged_and_comes_again(works: Works, m
             works.say("reading/@mk4", reading(0))
         assert works.facts() == []
     works.turn()
-    assert len(works.facts()) == 1
+    samples, trouble = works.facts()
+    assert (samples.values, trouble.kind) == ({"power_w": (0.0,)}, "disk")
     assert works.account()["received"] == 1
 
 

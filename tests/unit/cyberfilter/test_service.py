@@ -7,10 +7,11 @@ import pytest
 from collector.contract.errors import Refusal, Unavailable
 from collector.contract.event import JobEnded, Outcome, State, StateSeen, Trouble
 from collector.contract.ports import Delivery
-from collector.contract.reading import Batch
+from collector.contract.reading import Batch, Samples
 from cyberfilter.contract.alert import Action, AlertClass, AlertState
 from cyberfilter.contract.alert import shown as shown_alert
 from cyberfilter.contract.index import shown as shown_index
+from cyberfilter.indices.fold import believed
 
 CELL = "commons/valparaiso/printing"
 PLACE = f"{CELL}/mk4-01"
@@ -213,3 +214,23 @@ def test_a_device_without_a_place_is_observed_by_nobody_here(workshop) -> None:
     workshop.log.batches.append(Batch("stranger", None, "native", 1000.0, (StateSeen(1000.0, State.FAULT),)))
     workshop.service.turn(0.0)
     assert workshop.service.alerts() == []
+
+
+def test_sample_dated_ahead_of_its_arrival_does_not_end_the_judging(workshop) -> None:
+    workshop.state(State.RUNNING, 1_000.0)
+    ahead = Samples((9_000_000.0, 1_010.0), {"power_w": (1.0, 2.0)})
+    assert believed(Batch("m", "a/m", "native", 1_010.0, (ahead,))) == (Samples((1_010.0,), {"power_w": (2.0,)}),)
+
+
+def test_after_a_breakdown_in_the_middle_of_a_fact_nothing_is_kept(workshop, monkeypatch) -> None:
+    workshop.state(State.RUNNING, 1_000.0)
+    before = workshop.journal.checkpoint()
+
+    def breaks(_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(workshop.service._floor, "take", breaks)
+    with pytest.raises(ZeroDivisionError):
+        workshop.state(State.FAULT, 1_060.0)
+    workshop.service.close()
+    assert workshop.journal.checkpoint() == before
