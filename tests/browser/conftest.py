@@ -308,6 +308,6 @@ def page(chromium: Any) -> Iterator[Any]:
     page.on("console", lambda message: page.told.append(message.text) if message.type in {"error", "warning"} else None)
     page.on("pageerror", lambda error: page.told.append(str(error)))
     page.on("request", lambda request: page.asked.append(request.url))
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(45_000)
     yield page
     context.close()
