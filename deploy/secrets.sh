@@ -8,6 +8,8 @@ cd "$(dirname "$0")/.."
 mkdir -p secrets
 chmod 700 secrets # nobody but you passes this folder; the containers see the single files
 
+chmod -R go+rX deploy/mosquitto deploy/plants # mounted into containers whose users are not you; no secret in them
+
 random() {
     od -An -N24 -tx1 /dev/urandom | tr -d ' \n'
 }

@@ -58,7 +58,8 @@ def test_sample_plant_is_where_the_simulated_machines_stand() -> None:
 def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that deploy/secrets.sh makes, in a copy of the project's layout."""
     tmp_path = tmp_path_factory.mktemp("project")
-    (tmp_path / "deploy").mkdir()
+    for folder in ("mosquitto", "plants"):
+        shutil.copytree(ROOT / "deploy" / folder, tmp_path / "deploy" / folder)
     shutil.copy(ROOT / "deploy/secrets.sh", tmp_path / "deploy")
     subprocess.run(["sh", "deploy/secrets.sh", "mk4-07"], cwd=tmp_path, check=True, capture_output=True)
     return tmp_path / "secrets"
@@ -224,3 +225,18 @@ def test_users_write_what_they_need_and_nothing_else(
     broker: tuple[int, dict[str, str]], user: str, topic: str, *, allowed: bool
 ) -> None:
     assert may_publish(broker, user, topic) is allowed
+
+
+def test_health_check_of_the_broker_hears_what_it_asks_for(broker: tuple[int, dict[str, str]]) -> None:
+    heard: list[str] = []
+    client = mqtt.Client(CallbackAPIVersion.VERSION2)
+    client.username_pw_set("cybersyn", broker[1]["cybersyn"])
+    client.on_connect = lambda *_: client.subscribe("$SYS/broker/uptime")
+    client.on_message = lambda _c, _u, message: heard.append(message.topic)
+    client.connect("127.0.0.1", broker[0])
+    for _ in range(30):
+        client.loop(0.5)
+        if heard:
+            break
+    client.disconnect()
+    assert heard
