@@ -40,19 +40,19 @@ def keep_rows(spool: Spool, rows: Sequence[RefusedRow], *, at: float) -> None:
     spool.commit(turn)
 
 
-def items(spool: Spool) -> list[Item]:
-    """Return what is in quarantine, newest first."""
+def items(spool: Spool, *, most: int = -1, skip: int = 0) -> list[Item]:
+    """Return what is in quarantine, newest first: at most `most` (-1: all) after the first `skip`."""
+    asked = f"SELECT {_COLUMNS} FROM quarantine ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608
     with spool.reading() as db:
-        return [Item(*row) for row in db.execute(f"SELECT {_COLUMNS} FROM quarantine ORDER BY id DESC")]  # noqa: S608
+        return [Item(*row) for row in db.execute(asked, (most, skip))]
 
 
 def listed(spool: Spool, *, limit: int, cursor: str | None) -> dict[str, Any]:
     """Return a page of quarantine as the API gives it, newest first."""
     skip = offset_of(cursor)
-    asked = f"SELECT {_COLUMNS} FROM quarantine ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608
     with spool.reading() as db:
         (total,) = db.execute("SELECT count(*) FROM quarantine").fetchone()
-        found = [Item(*row) for row in db.execute(asked, (limit, skip))]
+        found = items(spool, most=limit, skip=skip)
     return page_of([shown(item) for item in found], total=total, start=skip)
 
 
