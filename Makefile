@@ -4,12 +4,13 @@
 SHELL := /bin/sh
 PYTHON ?=
 ARGS ?=
+SECONDS ?= 60
 BIN := .venv/bin
 STAMP := .venv/.set-up
 LOCK_FLAGS := --python-version 3.11 --all-extras --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench setup lock
+.PHONY: help demo test check bench fuzz setup lock
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 12
@@ -29,6 +30,9 @@ check: setup ## format, lint, types, imports, compose file
 
 bench: setup ## figures of this machine; nothing fails on time
 	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; $(BIN)/python -P "$$bench" || exit 1; done
+
+fuzz: setup ## mutated messages against everything that parses; make fuzz SECONDS=600
+	@$(BIN)/python tests/fuzz/fuzz_run.py --seconds $(SECONDS) $(ARGS)
 
 lock: ## compile both lock files anew (needs uv); pins stay unless pyproject.toml forces them
 	uv pip compile pyproject.toml --group dev $(LOCK_FLAGS) -o requirements.lock
