@@ -6,18 +6,17 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter, HTTPException, Path, Query, Response
 
-from collector import job_book, listing, quarantine
+from collector import intake_api, job_book, listing, quarantine
 from collector.contract.codec import format_time, parse_time
 from collector.contract.indicator import unit_of
 from collector.contract.limits import FACTS_PAGE_MAX, PAGE_ITEMS_MAX, SERIES_POINTS_MAX
 from collector.contract.page import page
 from collector.contract.place import check_place, contains
 from collector.contract.ports import Historian
-from collector.contract.topics import Kind
 from collector.drain import READER
+from collector.login import Login
 from collector.service import Collector
 
 Limit = Annotated[int, Query(ge=1, le=PAGE_ITEMS_MAX, description="items a page")]
@@ -26,13 +25,12 @@ Place = Annotated[str | None, Query(description="a unit, and all below it")]
 From = Annotated[str | None, Query(alias="from", description="RFC 3339 in UTC")]
 To = Annotated[str | None, Query(alias="to", description="RFC 3339 in UTC")]
 INTEGER_MAX = 2**63 - 1
-_BODY_BYTES_MAX = 1024 * 1024
 _DAY_S = 86_400.0
 _STEPS_S = (60, 300, 900, 3_600, 21_600, 86_400, 604_800)
 
 
-def routes(collector: Collector, historian: Historian) -> APIRouter:
-    """Return the routes that the collector answers (contract 6)."""
+def routes(collector: Collector, historian: Historian, login: Login | None = None) -> APIRouter:
+    """Return the routes that the collector answers (contract 6); `login` is who may use its intake."""
     router = APIRouter(prefix="/api/v1", tags=["collector"])
 
     @router.get("/tree", summary="The recursion: units with their names and levels")
@@ -56,7 +54,12 @@ def routes(collector: Collector, historian: Historian) -> APIRouter:
                 db, place=_unit(place), start=parse_time(start), end=parse_time(end), limit=limit, cursor=cursor
             )
 
-    for more in (_refused(collector), _facts(collector), _series(collector, historian), _intake(collector)):
+    for more in (
+        _refused(collector),
+        _facts(collector),
+        _series(collector, historian),
+        intake_api.routes(collector, login),
+    ):
         router.include_router(more)
     return router
 
@@ -137,26 +140,3 @@ def _series(collector: Collector, historian: Historian) -> APIRouter:
 
 def _fitting(span_s: float) -> int:
     return next((step for step in _STEPS_S if span_s / step < SERIES_POINTS_MAX), _STEPS_S[-1])
-
-
-def _intake(collector: Collector) -> APIRouter:
-    router = APIRouter()
-
-    async def take(request: Request, kind: Kind) -> Response:
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _BODY_BYTES_MAX:
-                break
-        receipt = await run_in_threadpool(collector.post, kind, bytes(body))
-        return Response(receipt, media_type="application/json")
-
-    @router.post("/readings", summary="A reading, as over MQTT, with device or place; answers once it is on disk")
-    async def readings(request: Request) -> Response:
-        return await take(request, Kind.READING)
-
-    @router.post("/events", summary="An event, as over MQTT, with device or place; answers once it is on disk")
-    async def events(request: Request) -> Response:
-        return await take(request, Kind.EVENT)
-
-    return router

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Final
 
 from collector.contract.ports import Checkpoint, Entry
-from collector.durable import Format, open_file, told, transaction
+from collector.durable import Format, Hold, open_file, told, transaction
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS entry (
@@ -30,7 +30,7 @@ _SET: Final = (
 
 
 class SqliteJournal:
-    """A Journal in one file, which is made where there is none; its folder must be there.
+    """A Journal in one file, which is made where there is none; its folder must be there, and one process holds it.
 
     A full disk, a file that another process holds for longer than `busy_s`, or a damaged one are Unavailable: then
     nothing of the call was kept.
@@ -39,7 +39,12 @@ class SqliteJournal:
     def __init__(self, path: Path, *, busy_s: float = 5.0) -> None:
         self._path = path
         self._lock = Lock()
-        self._connection = open_file(path, FORMAT, busy_s=busy_s)
+        self._hold = Hold(path)
+        try:
+            self._connection = open_file(path, FORMAT, busy_s=busy_s)
+        except BaseException:
+            self._hold.release()
+            raise
 
     def append(self, entries: Sequence[Entry], *, checkpoint: Checkpoint | None = None) -> None:
         """Keep entries (those whose id is there already are passed over) and the checkpoint, in one transaction."""
@@ -65,6 +70,7 @@ class SqliteJournal:
         """Let go of the file."""
         with self._lock:
             self._connection.close()
+            self._hold.release()
 
 
 class MemoryJournal:

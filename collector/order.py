@@ -11,7 +11,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from collector.contract.limits import BOOT_HEX_DIGITS_MIN, GAPS_PER_BOOT_MAX, MISSING_PER_RECEIPT_MAX
+from collector.contract.limits import (
+    BEYOND_PER_RECEIPT_MAX,
+    BOOT_HEX_DIGITS_MIN,
+    GAPS_PER_BOOT_MAX,
+    MISSING_PER_RECEIPT_MAX,
+)
 
 
 class Boot(msgspec.Struct, frozen=True):
@@ -24,10 +29,14 @@ class Boot(msgspec.Struct, frozen=True):
 
 
 class Receipt(NamedTuple):
-    """What a sender may forget: every seq up to `stored_through` that is not `missing` (contract 2)."""
+    """What a sender may forget: every seq up to `stored_through` that is not `missing` (contract 2).
+
+    Where too many are missing, `beyond` names ranges above `stored_through` that are on disk too, the newest.
+    """
 
     stored_through: int
     missing: tuple[int, ...]
+    beyond: tuple[tuple[int, int], ...] = ()
 
 
 def identifies(boot: str | None, seq: int | None) -> bool:
@@ -69,8 +78,15 @@ def receipt(boot: Boot) -> Receipt:
         room = MISSING_PER_RECEIPT_MAX - len(missing)
         missing.extend(range(low, min(high, low + room - 1) + 1))
         if high - low + 1 > room:
-            return Receipt(low + room - 1, tuple(missing))
+            return Receipt(low + room - 1, tuple(missing), _beyond(boot, low + room - 1))
     return Receipt(boot.through, tuple(missing))
+
+
+def _beyond(boot: Boot, through: int) -> tuple[tuple[int, int], ...]:
+    """Return the newest ranges above a seq that are on disk."""
+    gaps = [gap for gap in boot.gaps if gap[1] > through]
+    ends = [*(low - 1 for low, _ in gaps[1:]), boot.through]
+    return tuple((high + 1, end) for (_, high), end in zip(gaps, ends, strict=True))[-BEYOND_PER_RECEIPT_MAX:]
 
 
 def missing_count(boot: Boot) -> int:

@@ -12,11 +12,13 @@ from collector.order import Boot, receipt
 
 def body(boots: Mapping[str, Boot], events: Iterable[str], *, now: float) -> bytes:
     """Return a receipt's payload: every boot heard in the last 7 days, and the newest 256 events (contract 2)."""
-    rows = {}
+    rows: dict[str, dict[str, object]] = {}
     for name, boot in boots.items():
         if now - boot.heard_at <= RECEIPT_BOOT_AGE_S:
             told = receipt(boot)
             rows[name] = {"stored_through": told.stored_through, "missing": told.missing}
+            if told.beyond:
+                rows[name]["beyond"] = told.beyond
     return encode({"boots": rows, "events": list(events)[-RECEIPT_EVENTS_MAX:]})
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from collector.contract.errors import Misconfigured, Refusal
 from collector.contract.topics import Kind, Topic
 from collector.contract.tree import Machine, Plant, read_plant
+from collector.dialects import DIALECTS
 
-NATIVE = "native"
+NATIVE: Final = "native"
+FILTERS_MAX: Final = 50
+"""Topic filters of foreign machines in one session: nats-server grants 65 in all."""
 
 
 def load_plant(path: Path) -> Plant:
@@ -85,7 +88,7 @@ class Registry:
         if machine.dialect != NATIVE:
             raise Refusal("mis_addressed", f"device {device} is registered to speak {machine.dialect}, not native")
         if place is not None and place != machine.place:
-            raise Refusal("mis_addressed", f"device {device} stands at {machine.place}, not at {place}")
+            raise Refusal("mis_addressed", f"device {device} stands at {machine.place}, not at {place[:80]!r}")
         return Address(device, machine.place)
 
     def _not_foreign(self, place: str) -> None:
@@ -102,3 +105,16 @@ class Registry:
 def native_filters(root: str) -> list[str]:
     """Return the topic filters of our own format that the collector hears."""
     return [f"{root}/v1/{kind}/#" for kind in (Kind.READING, Kind.STATE, Kind.EVENT)]
+
+
+def foreign_filters(registry: Registry) -> list[str]:
+    """Return what to hear of foreign machines: each prefix, or where these are too many, what they begin with."""
+    rows = registry.prefixes()
+    for _, machine in rows:
+        if machine.dialect not in DIALECTS:
+            known = ", ".join((NATIVE, *DIALECTS))
+            raise Misconfigured(f"machines.{machine.device}: dialect {machine.dialect!r} is none of {known}")
+    filters = [found for prefix, machine in rows for found in DIALECTS[machine.dialect].filters(prefix)]
+    if len(filters) <= FILTERS_MAX:
+        return filters
+    return sorted({f"{prefix.partition('/')[0]}/#" for prefix, _ in rows})

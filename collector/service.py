@@ -7,7 +7,7 @@ import queue
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -15,15 +15,15 @@ from msgspec.structs import replace
 from collector import intake, jobs, quarantine, receipts
 from collector.census import silent
 from collector.contract.codec import encode
-from collector.contract.errors import Misconfigured, Refusal, Unavailable
-from collector.contract.event import Trouble
+from collector.contract.errors import Refusal, Unavailable
+from collector.contract.event import Noted, Trouble
 from collector.contract.limits import BATCH_MESSAGES_MAX, RECEIPT_EVENTS_MAX
 from collector.contract.ports import Bus, Clock, Delivery
 from collector.contract.reading import Batch, Fact, Numbered
 from collector.contract.topics import ROOT_DEFAULT, Kind, Topic, format_topic
-from collector.dialects import DIALECTS
+from collector.contract.tree import Plant
 from collector.memory import Memory
-from collector.registry import NATIVE, Registry, native_filters
+from collector.registry import NATIVE, Registry, foreign_filters, native_filters
 from collector.spool import Spool
 from collector.turn import Quarantined, Turn
 
@@ -32,12 +32,11 @@ _DEAF_S: Final = 1.0
 """A turn that comes later than this (real s) after the one before was deaf meanwhile: silence then is ours."""
 
 
+_T = TypeVar("_T")
 OURSELVES: Final = "collector"
 """The device under whose name the collector states its own trouble."""
 AWAY_S: Final = 30.0
 """After how long without the broker (real s) that is trouble."""
-FILTERS_MAX: Final = 50
-"""Topic filters of foreign machines in one session: nats-server grants 65 in all."""
 
 
 class _Asked:
@@ -51,7 +50,17 @@ class _Asked:
 class Collector:
     """Turns messages into numbered facts. `turn` is called by one thread; everything else may be by any."""
 
-    def __init__(self, *, spool: Spool, bus: Bus, clock: Clock, registry: Registry, root: str = ROOT_DEFAULT) -> None:
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        bus: Bus,
+        clock: Clock,
+        registry: Registry,
+        root: str = ROOT_DEFAULT,
+        filters: Sequence[str] | None = None,
+        name: str = OURSELVES,
+    ) -> None:
         self.spool = spool
         self.clock = clock
         self.registry = registry
@@ -67,7 +76,21 @@ class Collector:
         self._away_told = False
         self._troubles: dict[str, str] = {}
         self.untold_count = 0
-        bus.subscribe([*native_filters(root), *foreign_filters(registry)])
+        self._name, self._all = name, filters is None
+        self._notes: queue.Queue[Batch] = queue.Queue()
+        bus.subscribe(filters if filters is not None else [*native_filters(root), *foreign_filters(registry)])
+
+    def note(self, event: str, body: dict[str, Any], *, device: str | None = None) -> None:
+        """Put an event of our own into the log with the next turn. Any thread may call."""
+        now = self.clock.now()
+        self._notes.put(Batch(device or self._name, None, NATIVE, now, (Noted(now, event, body),)))
+
+    def replant(self, plant: Plant) -> None:
+        """Go by this plant from now on. Any thread may call."""
+        before = set(foreign_filters(self.registry))
+        self.registry = Registry(plant)
+        if self._all and (fresh := [f for f in foreign_filters(self.registry) if f not in before]):
+            self._bus.subscribe(fresh)
 
     def turn(self, wait_s: float = 0.05) -> int:
         """Decide and keep what has come; return how many. Raises Unavailable, and then they wait for the next turn."""
@@ -78,6 +101,7 @@ class Collector:
         for delivery in self._held:
             self._decide(delivery, turn)
         answers = [(asked, self._decide_asked(asked, turn)) for asked in self._held_asked]
+        turn.made.extend(_emptied(self._notes))
         self._watch(turn)
         self._keep(turn)
         self._bus.acknowledge(self._held)
@@ -261,22 +285,9 @@ def _answer(asked: _Asked, answer: Refusal | str) -> None:
         asked.answer.set_result(answer)
 
 
-def _emptied(waiting: queue.Queue[_Asked]) -> Iterator[_Asked]:
+def _emptied(waiting: queue.Queue[_T]) -> Iterator[_T]:
     while True:
         try:
             yield waiting.get_nowait()
         except queue.Empty:
             return
-
-
-def foreign_filters(registry: Registry) -> list[str]:
-    """Return what to hear of foreign machines: each prefix, or where these are too many, what they begin with."""
-    rows = registry.prefixes()
-    for _, machine in rows:
-        if machine.dialect not in DIALECTS:
-            known = ", ".join((NATIVE, *DIALECTS))
-            raise Misconfigured(f"machines.{machine.device}: dialect {machine.dialect!r} is none of {known}")
-    filters = [found for prefix, machine in rows for found in DIALECTS[machine.dialect].filters(prefix)]
-    if len(filters) <= FILTERS_MAX:
-        return filters
-    return sorted({f"{prefix.partition('/')[0]}/#" for prefix, _ in rows})

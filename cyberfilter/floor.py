@@ -40,14 +40,19 @@ class Floor:
     """The state behind all indices and signals."""
 
     def __init__(self, plant: Plant, memory: Memory | None = None) -> None:
-        self._plant = plant
-        self._top = min(plant.units, key=lambda place: (place.count("/"), place), default="plant")
+        self._plant, self._top = plant, _top_of(plant)
         remembered = memory.machines if memory else {}
         self.machines: dict[str, MachineMemory] = {
             device: machine for device, machine in remembered.items() if device in plant.machines
         }
         self._judge = Judge(memory.banks if memory else None)
         self.judged_count = 0
+
+    def replant(self, plant: Plant) -> None:
+        """Go by this plant from now on; a machine that moved keeps what was learned, one that is gone is forgotten."""
+        self._plant, self._top = plant, _top_of(plant)
+        for device in [device for device in self.machines if device not in plant.machines]:
+            del self.machines[device]
 
     def memory(self, n: int, owed: Sequence[IndexRow]) -> Memory:
         """Return all that the next output depends on."""
@@ -155,6 +160,10 @@ class Floor:
     def _row(self, closed: Closed) -> IndexRow:
         place = self.machines[closed.series.device].place
         return IndexRow(place, closed.series.name, closed.value.ts, closed.value.value)
+
+
+def _top_of(plant: Plant) -> str:
+    return min(plant.units, key=lambda place: (place.count("/"), place), default="plant")
 
 
 def _banded(place: str, index: str, judged: Judged, expected: Forecast | None) -> IndexRow:

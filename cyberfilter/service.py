@@ -37,6 +37,8 @@ from cyberfilter.publisher import Publisher, levels
 READER: Final = "cyberfilter"
 UNSAVED_FACTS_MAX: Final = 1_000
 """Facts after which a checkpoint is written even if nothing was judged: what is not covered stays in the log."""
+CHECKPOINT_EVERY_S: Final = 5.0
+"""How long (real s) a state without news for people waits for its checkpoint: a restart reads those facts again."""
 ACTIONS_PER_TURN_MAX: Final = 100
 CLEARED_AT_START_MAX: Final = 200
 """Closed alerts whose topics are cleared once more at the start: a kill may have come between."""
@@ -68,6 +70,7 @@ class Cyberfilter:
         self._book = Book(journal.entries())
         self._pending: list[Entry] = []
         self._dirty = False
+        self._saved_s = float("-inf")
         self._actions: list[Delivery] = []
         self._trouble: dict[str, str] = {}
         self._refused_count = 0
@@ -88,10 +91,17 @@ class Cyberfilter:
         self._heed(left_s)
         with self._lock:
             self._note(due(self._book.open(), self._clock.now(), self._plant))
-            if self._pending or self._dirty or self._n - self._saved_n >= UNSAVED_FACTS_MAX:
+            late = self._dirty and time.monotonic() - self._saved_s >= CHECKPOINT_EVERY_S
+            if self._pending or late or self._n - self._saved_n >= UNSAVED_FACTS_MAX:
                 self._commit()
             self._publisher.flush(time.monotonic())
         return len(numbered)
+
+    def replant(self, plant: Plant) -> None:
+        """Go by this plant from now on. Any thread may call."""
+        with self._lock:
+            self._plant = plant
+            self._floor.replant(plant)
 
     def rehearse(self, batches: Iterable[Batch]) -> None:
         """Learn from old batches, in order of time per machine, and hand their index values to the historian.
@@ -274,7 +284,7 @@ class Cyberfilter:
         self._journal.append(self._pending, checkpoint=checkpoint)
         self._trouble.pop("journal", None)
         subjects = dict.fromkeys(known.subject for known in self._pending)
-        self._pending, self._dirty, self._saved_n = [], False, self._n
+        self._pending, self._dirty, self._saved_n, self._saved_s = [], False, self._n, time.monotonic()
         for subject in subjects:
             alert = self._book.get(subject)
             if alert is not None:

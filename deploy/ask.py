@@ -24,10 +24,11 @@ def ask_all(system: Running, path: str) -> list[Any]:
         cursor = f"&cursor={told['next']}"
 
 
-def ask(system: Running, method: str, path: str) -> Any:
+def ask(system: Running, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
     """Return the JSON of an answer. Raises Unavailable where nobody answers, Refusal with the problem's detail."""
+    headers = {"Authorization": f"Bearer {system.token}"} if system.token else {}
     try:
-        answer = httpx.request(method, system.api_url + path, timeout=30.0)
+        answer = httpx.request(method, system.api_url + path, json=body, headers=headers, timeout=30.0)
     except httpx.HTTPError as error:
         raise Unavailable(f"{system.api_url} does not answer ({error}); is it still running?") from None
     if answer.is_success:

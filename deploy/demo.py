@@ -18,14 +18,18 @@ from fastapi import FastAPI
 
 import firmware_sim
 import opsroom.app
+from collector import plant_file
 from collector.contract.errors import Unavailable
 from collector.contract.ports import Historian, ReadingRow
 from collector.contract.reading import Batch
 from collector.contract.tree import Machine, Plant, Unit
 from collector.drain import rows_of
 from collector.job_book import keep_jobs
-from deploy import plant_file, wiring
+from collector.keys import QUICK, Keys, user_name
+from collector.register import Register
+from deploy import wiring
 from deploy.clock import DemoClock
+from deploy.lines import Where
 from deploy.settings import Settings
 from deploy.summary import in_words, summary
 from deploy.supervisor import Supervisor
@@ -105,9 +109,7 @@ class _Demo:
         check_port("127.0.0.1", wish.port)
         wish.folder.mkdir(parents=True, exist_ok=True)
         self.story = scenario(wish.scenario, machines=wish.machines, seed=wish.seed)
-        self.plant = plant_of(self.story)
-        plant_file.save(wish.folder / "plant.toml", self.plant)
-        self.passwords = wiring.credentials(wish.folder, self.plant)
+        self.register, self.keys, self.passwords = self._registered(wish.folder, plant_of(self.story))
         self.broker = stack.enter_context(
             wiring.embedded_broker(settings, wish.folder, wish.mqtt_port, begins_empty=True)
         )
@@ -115,12 +117,12 @@ class _Demo:
         stack.callback(self.historian.close)
         self.clock = DemoClock(start=time.time() - (wish.lasts_s or RUNS_S) * (wish.speed - 1.0), speed=wish.speed)
         parts = wiring.Parts(
-            wish.folder, self.broker.address, self.clock, self.plant, self.historian, settings.broker.root
+            wish.folder, self.broker.address, self.clock, self.register, self.keys, self.historian, settings
         )
         self.collected = wiring.collecting(parts)
         stack.callback(self.collected.close)
         self.collected.broker = self.broker
-        self.broker.reload(wiring.broker_users(self.plant, self.passwords, settings.broker.root))
+        self.collected.open_door(wiring.door_of(settings, self.broker))
         self.filtered = wiring.filtering(parts, facts=self.collected.spool)
         stack.callback(self.filtered.close)
         self.meters_kwh: dict[str, float] = {}
@@ -134,6 +136,16 @@ class _Demo:
         stack.callback(self._quiet)
         self.supervisor = Supervisor(stop.set)
         stack.callback(self.supervisor.stop)  # before the machines leave: that is no fault
+
+    def _registered(self, folder: Path, plant: Plant) -> tuple[Register, Keys, dict[str, tuple[str, str]]]:
+        """Return the register with the story's machines and those that visitors added, and the story's passwords."""
+        path = folder / "plant.toml"
+        before = plant_file.load(path)
+        plant_file.save(path, Plant({**before.units, **plant.units}, {**before.machines, **plant.machines}))
+        keys = Keys(folder, work=QUICK)
+        words = keys.issue_all(sorted(plant.machines))
+        known = {device: (user_name(device), word) for device, word in words.items()}
+        return Register(path, keys, now=lambda: self.clock.now()), keys, known  # noqa: PLW0108 - the clock comes later
 
     def _remember(self) -> None:
         """Put weeks behind the machines; a folder with data goes on after its last stamp."""
@@ -175,10 +187,12 @@ class _Demo:
         self.supervisor.run("collector", collected.collector.turn)
         self.supervisor.run("historian", collected.drain.turn)
         self.supervisor.run("cyberfilter", partial(filtered.cyberfilter.turn, 0.1))
+        self.supervisor.run("register", wiring.watching(self.register))
         port = Port(application(self._service(), version=version("cybersyn")), host="127.0.0.1", port=wish.port)
         address = self.broker.address
         url = f"http://127.0.0.1:{wish.port}"
-        tell(wish.folder, Running(address.host, address.port, address.username, address.password, url))
+        token = wiring.kept_token(wish.folder)
+        tell(wish.folder, Running(address.host, address.port, address.username, address.password, url, token))
         self._machines()
         port.start()
         self._stack.callback(port.stop)
@@ -188,7 +202,9 @@ class _Demo:
         )
 
     def _service(self) -> Service:
-        collected, filtered = self.collected.service(self.supervisor), self.filtered.service(self.supervisor)
+        address = self.broker.address
+        where = Where(address.host, address.port, f"http://127.0.0.1:{self.wish.port}", self.collected.collector.root)
+        collected, filtered = self.collected.service(self.supervisor, where), self.filtered.service(self.supervisor)
         return Service(
             "Cybersyn demo",
             [*collected.routers, *filtered.routers],

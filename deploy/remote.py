@@ -74,7 +74,7 @@ def asking(collector_url: str, cyberfilter_url: str) -> APIRouter:
         kept = {name: value for name, value in answer.headers.items() if name not in _HOP}
         return Response(answer.content, status_code=answer.status_code, headers=kept)
 
-    router.add_api_route("/{path:path}", ask, methods=["GET", "POST"])
+    router.add_api_route("/{path:path}", ask, methods=["GET", "POST", "DELETE"])
     return router
 
 

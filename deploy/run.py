@@ -8,23 +8,28 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import Final, Protocol
 
 from fastapi import FastAPI
 
 import opsroom.app
+from collector import plant_file
 from collector.bus.broker import EmbeddedBroker
 from collector.bus.link import Address
 from collector.contract.figure import Figure
 from collector.contract.ports import FactLog, Historian
-from collector.contract.tree import Plant
-from deploy import plant_file, wiring
+from collector.keys import Keys
+from collector.register import Register
+from deploy import wiring
 from deploy.clock import SystemClock
+from deploy.lines import Where
 from deploy.remote import HttpFactLog, asking, seed_of
 from deploy.settings import Settings
 from deploy.supervisor import Supervisor
 from deploy.web import Port, Service, application, check_port
 from deploy.where import Running, running, tell
+from deploy.works import Collecting, Filtering
 from opsroom.app import Room
 
 PARTS: Final = ("all", "collector", "cyberfilter", "opsroom")
@@ -37,6 +42,12 @@ def run(part: str, settings: Settings, stop: threading.Event, say: Callable[[str
         works.open(part)
         stop.wait()
     return 1 if works.supervisor.broken else 0
+
+
+def _sample(sample: Path | None, path: Path) -> None:
+    """Copy the sample where there is no plant file yet."""
+    if sample is not None and not path.exists():
+        plant_file.save(path, plant_file.load(sample))
 
 
 class Listening(Protocol):
@@ -62,13 +73,15 @@ class _Works:
         self.folder = settings.paths.data_dir
         self.folder.mkdir(parents=True, exist_ok=True)
         self.plant_path = settings.paths.plant or self.folder / "plant.toml"
-        self.plant: Plant = plant_file.load(self.plant_path)
+        _sample(settings.paths.plant_sample, self.plant_path)
+        self.keys = Keys(self.folder)
+        self.register = Register(self.plant_path, self.keys, now=self.clock.now, root=settings.broker.root)
         self.supervisor = Supervisor(stop.set)
         self.loops: list[tuple[str, Callable[[], object]]] = []
         self.ports: list[Port] = []
         self.broker: EmbeddedBroker | None = None
-        self.collected: wiring.Collecting | None = None
-        self.filtered: wiring.Filtering | None = None
+        self.collected: Collecting | None = None
+        self.filtered: Filtering | None = None
 
     def open(self, part: str) -> None:
         """Put the wanted parts together, let them run, and say where they are."""
@@ -84,6 +97,7 @@ class _Works:
         ):
             if name in wanted:
                 build(address)
+        self.loops.append(("register", wiring.watching(self.register)))
         self.stack.callback(self.supervisor.stop)
         for loop in self.loops:
             self.supervisor.run(*loop)
@@ -91,6 +105,15 @@ class _Works:
             port.start()
             self.stack.callback(port.stop)
         self._tell(wanted, address)
+
+    def _tell_of_machines(self) -> None:
+        plant, known = self.register.plant, self.keys.devices()
+        where = f"--data-dir {self.folder}"
+        if not plant.machines:
+            self.say(f"no machine is registered yet: cybersyn machine add PLACE {where} says what to type into it")
+        for device in sorted(plant.machines.keys() - known) if wiring.door_of(self.settings, self.broker) else ():
+            place = plant.machines[device].place
+            self.say(f"{device} has no password yet: cybersyn machine add {place} --device {device} {where}")
 
     def _address(self, part: str) -> Address:
         settings = self.settings
@@ -109,7 +132,7 @@ class _Works:
         return Address(found.host, found.port, found.username, found.password)
 
     def _parts(self, address: Address, historian: Historian) -> wiring.Parts:
-        return wiring.Parts(self.folder, address, self.clock, self.plant, historian, self.settings.broker.root)
+        return wiring.Parts(self.folder, address, self.clock, self.register, self.keys, historian, self.settings)
 
     def _collector(self, address: Address) -> None:
         historian = wiring.historian(self.settings, self.folder)
@@ -117,11 +140,18 @@ class _Works:
         self.collected = wiring.collecting(self._parts(address, historian))
         self.stack.callback(self.collected.close)
         self.collected.broker = self.broker
-        if self.broker is not None:
-            passwords = wiring.credentials(self.folder, self.plant)
-            self.broker.reload(wiring.broker_users(self.plant, passwords, self.settings.broker.root))
+        self.collected.open_door(wiring.door_of(self.settings, self.broker))
         self.loops += [("collector", self.collected.collector.turn), ("historian", self.collected.drain.turn)]
-        self._serve(self.collected.service(self.supervisor), self.settings.collector)
+        if self.broker is None:
+            hear = self.collected.violations.hear
+            self.loops.append(("broker's log", wiring.log_of(self.settings, address, self.clock, hear)))
+        self._serve(self._collectors_service(address), self.settings.collector)
+
+    def _collectors_service(self, address: Address) -> Service:
+        assert self.collected is not None
+        chosen = self.settings.collector
+        where = Where(address.host, address.port, f"http://{chosen.host}:{chosen.port}", self.settings.broker.root)
+        return self.collected.service(self.supervisor, where)
 
     def _cyberfilter(self, address: Address) -> None:
         facts: FactLog
@@ -143,7 +173,7 @@ class _Works:
         self.stack.callback(bus.close)
         if self.collected is not None and self.filtered is not None:
             collected, filtered = self.collected, self.filtered
-            inner = [*collected.service(self.supervisor).routers, *filtered.service(self.supervisor).routers]
+            inner = [*self._collectors_service(address).routers, *filtered.service(self.supervisor).routers]
             seed = partial(wiring.seed_of, collected, filtered)
         else:
             inner = [asking(room.collector_url, room.cyberfilter_url)]
@@ -182,10 +212,10 @@ class _Works:
         main = settings.opsroom if "opsroom" in wanted else getattr(settings, wanted[0])
         url = f"http://{main.host}:{main.port}"
         if "collector" in wanted:
-            tell(self.folder, Running(address.host, address.port, address.username, address.password, url))
+            token = wiring.kept_token(self.folder)
+            tell(self.folder, Running(address.host, address.port, address.username, address.password, url, token))
             self.say(f"the MQTT broker is at {address.host}:{address.port}")
-            if not self.plant.machines:
-                self.say(f"no machine is registered yet: cybersyn machine add PLACE --data-dir {self.folder}")
+            self._tell_of_machines()
         for name in wanted:
             section = getattr(settings, name)
             self.say(f"{name}: http://{section.host}:{section.port}")

@@ -36,6 +36,10 @@ def _is_root(value: Any) -> str | None:
     return None if fine else "one topic level of letters, digits, - and _"
 
 
+def _is_name(value: Any) -> str | None:
+    return None if _is_root(value) is None else "a name of letters, digits, - and _"
+
+
 def _is_one_of(*words: str) -> Accept:
     return lambda value: None if value in words else f"one of {', '.join(words)}"
 
@@ -86,6 +90,13 @@ class Broker:
     store_bytes_max: int = _row(
         2 * 1024**3, "what the embedded broker may keep on disk", _is_between(16 * 1024**2, 2**50)
     )
+    users_dir: Path | None = _row(  # noqa: RUF009 - it returns a field
+        None, "folder into which devices' users and rights are written for an external Mosquitto; empty: none are"
+    )
+    reload_command: str = _row("", "command that makes that Mosquitto read them; empty: it watches them itself")
+    log_file: Path | None = _row(  # noqa: RUF009 - it returns a field
+        None, "an external Mosquitto's log, read for what it refused; empty: its topics $SYS/broker/log/# are"
+    )
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,28 @@ class Collector:
 
     host: str = _row("127.0.0.1", "where the collector's API listens", _is_some_text)
     port: int = _row(8051, "its port: intake, facts, machines, health, metrics", _PORT)
+    name: str = _row(
+        "collector", "its name among several collectors on one broker, each with its own data folder", _is_name
+    )
+    filters: str = _row(
+        "", "topic filters, separated by spaces, that it hears instead of all: for several collectors, disjoint"
+    )
+    intake_login: str = _row(
+        "auto",
+        "whether POST readings and events ask for a device's credentials; auto: if something listens beyond loopback",
+        _is_one_of("auto", "always", "never"),
+    )
+    log_bytes_max: int = _row(
+        4 * 1024**3, "what the fact log may use on disk; beyond, no message is taken", _is_between(4 * 1024**2, 2**50)
+    )
+    disk_reserve_bytes: int = _row(
+        256 * 1024**2, "free space of the disk below which no message is taken", _is_between(1024**2, 2**50)
+    )
+    reader_silent_days: int = _row(
+        7,
+        "a reader of the fact log (GET /api/v1/facts) that asks no more holds it back for so long",
+        _is_between(1, 3_650),
+    )
 
 
 @dataclass(frozen=True)
@@ -143,6 +176,9 @@ class Paths:
     )
     plant: Path | None = _row(  # noqa: RUF009 - it returns a field
         None, "the TOML file of units and machines; empty: plant.toml in the data folder"
+    )
+    plant_sample: Path | None = _row(  # noqa: RUF009 - it returns a field
+        None, "a plant file that is copied to where there is none yet, at the first start"
     )
 
 

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple, Protocol
@@ -23,6 +24,8 @@ from starlette.exceptions import HTTPException
 from collector.contract.errors import Misconfigured, Refusal, Unavailable
 from collector.contract.figure import Figure
 
+_REFUSED: Final = {"too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "quota": HTTPStatus.TOO_MANY_REQUESTS}
+"""Refusals that have an HTTP status of their own."""
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
 
 
@@ -124,7 +127,12 @@ def problem(status: int, detail: str, **more: Any) -> JSONResponse:
 
 async def _http_problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, str(error.detail))
+    return _with_headers(problem(error.status_code, str(error.detail)), error.headers)
+
+
+def _with_headers(answer: JSONResponse, headers: Mapping[str, str] | None) -> JSONResponse:
+    answer.headers.update(headers or {})
+    return answer
 
 
 async def _invalid_problem(_: Request, error: Exception) -> Response:
@@ -136,12 +144,15 @@ async def _invalid_problem(_: Request, error: Exception) -> Response:
 
 async def _refusal_problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if error.reason == "too_large" else HTTPStatus.UNPROCESSABLE_ENTITY
-    return problem(status, error.detail, reason=error.reason)
+    status = _REFUSED.get(error.reason, HTTPStatus.UNPROCESSABLE_ENTITY)
+    headers = {"Retry-After": "1"} if status == HTTPStatus.TOO_MANY_REQUESTS else None
+    return _with_headers(problem(status, error.detail, reason=error.reason), headers)
 
 
 async def _unavailable_problem(_: Request, error: Exception) -> Response:
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+    assert isinstance(error, Unavailable)
+    headers = {"Retry-After": str(math.ceil(error.retry_after_s or 1.0))}
+    return _with_headers(problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)), headers)
 
 
 async def _own_problem(request: Request, _: Exception) -> Response:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from collector.contract.errors import Misconfigured
+from collector.private import write_private
 
 DATA_DIR_DEFAULT = Path("~/.local/share/cybersyn")
 _MQTT_PORT = 1883
@@ -56,11 +56,7 @@ def data_dir(parsed: Namespace) -> Path:
 
 def tell(folder: Path, running: Running) -> None:
     """Write broker.json, readable by its owner alone, whole or not at all."""
-    path, fresh = folder / "broker.json", folder / "broker.json.new"
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(running), indent=1) + b"\n")
-    fresh.replace(path)
+    write_private(folder / "broker.json", msgspec.json.format(msgspec.json.encode(running), indent=1).decode() + "\n")
 
 
 def running(folder: Path) -> Running:

@@ -3,42 +3,46 @@
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
-from collections.abc import Iterator, Mapping
+import shlex
+import time
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import collector.api
-import cyberfilter.api
 from collector import listing
 from collector.bus.broker import EmbeddedBroker
+from collector.bus.broker_log import LogFile, LogTopics
 from collector.bus.link import Address
+from collector.bus.mosquitto import MosquittoFiles
 from collector.bus.mqtt import MqttBus
-from collector.bus.rights import BrokerUser, device_user, foreign_user
 from collector.contract.errors import Unavailable
-from collector.contract.figure import Figure
-from collector.contract.ports import Bus, Clock, FactLog, Historian
-from collector.contract.topics import ROOT_DEFAULT
-from collector.contract.tree import Plant
+from collector.contract.ports import Clock, FactLog, Historian
+from collector.disk import Bounds, Disk
+from collector.doors import Door, EmbeddedDoor, MosquittoDoor
 from collector.drain import Drain
+from collector.fresh import FreshHistorian
 from collector.historian.embedded import EmbeddedHistorian
 from collector.historian.influx import InfluxHistorian
 from collector.historian.memory import MemoryHistorian
 from collector.journal import SqliteJournal
-from collector.registry import NATIVE, Registry
+from collector.keys import Keys
+from collector.login import Login
+from collector.private import write_private
+from collector.register import LOOK_S, Register
+from collector.registry import Registry
+from collector.security import Record
 from collector.service import Collector
 from collector.spool import Spool
+from collector.stays import MovedHistorian
+from collector.violations import Violation
 from cyberfilter.contract.alert import shown as shown_alert
 from cyberfilter.contract.index import shown as shown_index
 from cyberfilter.service import READER as FILTER_READER
 from cyberfilter.service import Cyberfilter
 from deploy.settings import Settings
-from deploy.supervisor import Supervisor
-from deploy.web import Service
+from deploy.works import Collecting, Filtering
 
 CLOSED_SHOWN: Final = 30
 """Closed alerts that the room shows after a start."""
@@ -55,32 +59,6 @@ def historian(settings: Settings, folder: Path) -> Historian:
     if chosen.kind == "memory":
         return MemoryHistorian()
     return EmbeddedHistorian(folder / "historian.db")
-
-
-def credentials(folder: Path, plant: Plant) -> dict[str, tuple[str, str]]:
-    """Return (user, password) of every registered device; new ones are made, and kept in a file of the owner alone."""
-    path = folder / "devices.json"
-    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    fresh = {device: secrets.token_urlsafe(18) for device in plant.machines if device not in known}
-    if fresh:
-        known |= fresh
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w") as file:
-            json.dump(known, file, indent=1)
-    return {device: (device, known[device]) for device in plant.machines}
-
-
-def broker_users(plant: Plant, passwords: Mapping[str, tuple[str, str]], root: str) -> dict[str, BrokerUser]:
-    """Return the broker accounts of the registered devices, each with the rights of its own topics alone."""
-    users = {}
-    for machine in plant.machines.values():
-        user, word = passwords[machine.device]
-        if machine.dialect == NATIVE:
-            alone = sum(other.place == machine.place for other in plant.machines.values()) == 1
-            users[user] = device_user(word, machine.device, machine.place if alone else None, root=root)
-        else:
-            users[user] = foreign_user(word, str(machine.prefix))
-    return users
 
 
 def embedded_broker(
@@ -102,94 +80,104 @@ def external_address(settings: Settings) -> Address:
     return Address(broker.host, broker.port, broker.username, broker.password, broker.ca_file)
 
 
+def kept_token(folder: Path) -> str:
+    """Return the token of this data folder, made at the first call; its file is for the owner's eyes alone."""
+    path = folder / "token"
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(32))
+    return path.read_text(encoding="utf-8").strip()
+
+
 class Parts(NamedTuple):
     """What every service of a site is built from."""
 
     folder: Path
     address: Address
     clock: Clock
-    plant: Plant
+    register: Register
+    keys: Keys
     historian: Historian
-    root: str = ROOT_DEFAULT
+    settings: Settings
 
-
-@dataclass
-class Collecting:
-    """The collector with its log, its bus and its way to the historian."""
-
-    collector: Collector
-    drain: Drain
-    spool: Spool
-    bus: MqttBus
-    historian: Historian
-    broker: EmbeddedBroker | None = None
-
-    def service(self, supervisor: Supervisor) -> Service:
-        """Return what it puts on its port."""
-        return Service(
-            "Cybersyn collector",
-            [collector.api.routes(self.collector, self.historian)],
-            lambda: supervisor.reason() or self._trouble(),
-            self.figures,
-        )
-
-    def _trouble(self) -> str | None:
-        return None if self.bus.connected else f"the broker does not answer: {self.bus.trouble}"
-
-    def figures(self) -> Iterator[Figure]:
-        """Yield its figures for /metrics."""
-        yield from listing.figures(self.spool, self.collector.memory)
-        yield Figure("cybersyn_bus_connected", "gauge", "whether the broker answers", float(self.bus.connected))
-        yield Figure("cybersyn_bus_sessions_lost", "counter", "sessions that the broker forgot", self.bus.sessions_lost)
-        if self.broker is not None:
-            yield Figure(
-                "cybersyn_broker_restarts", "counter", "times it was started again", self.broker.restarts_count
-            )
-            for kind, count in sorted(self.broker.violation_counts.items()):
-                yield Figure("cybersyn_broker_violations", "counter", "what it refused", count, {"kind": kind})
-        yield Figure("cybersyn_bus_dropped", "counter", "messages that could not be sent", self.bus.dropped_count)
-        yield Figure("cybersyn_bus_passed_over", "counter", "messages left to come again", self.bus.passed_over_count)
-        untold = self.collector.untold_count
-        yield Figure("cybersyn_untold", "counter", "facts and receipts too large for the broker", untold)
-        yield Figure("cybersyn_historian_refused_rows", "counter", "rows refused for good", self.drain.refused_count)
-
-    def close(self) -> None:
-        """Let go of everything, the bus first."""
-        self.bus.close()
-        self.spool.close()
+    @property
+    def root(self) -> str:
+        """Return the first level of our topics."""
+        return self.settings.broker.root
 
 
 def collecting(parts: Parts) -> Collecting:
     """Return the collector at work; its session at the broker persists under a fixed name."""
-    spool = Spool(parts.folder / "facts.db")
+    chosen, register = parts.settings.collector, parts.register
+    disk = Disk(parts.folder, Bounds(chosen.log_bytes_max, chosen.disk_reserve_bytes), ballast=True)
+    spool = Spool(parts.folder / "facts.db", disk=disk, silent_s_max=86_400.0 * chosen.reader_silent_days)
     spool.passed(FILTER_READER, 0)  # facts wait for the cyberfilter from the first on
-    bus = MqttBus(parts.address, f"{parts.root}-collector", parts.clock, persistent=True)
-    part = Collector(spool=spool, bus=bus, clock=parts.clock, registry=Registry(parts.plant), root=parts.root)
-    return Collecting(part, Drain(spool, parts.historian, parts.clock), spool, bus, parts.historian)
+    bus = MqttBus(parts.address, f"{parts.root}-{chosen.name}", parts.clock, persistent=True)
+    part = Collector(
+        spool=spool,
+        bus=bus,
+        clock=parts.clock,
+        registry=Registry(register.plant),
+        root=parts.root,
+        filters=chosen.filters.split() or None,
+        name=chosen.name,
+    )
+    drain = Drain(
+        spool,
+        parts.historian,
+        parts.clock,
+        note=lambda gone: part.note("reader_dropped", {"reader": gone.name, "n": gone.n, "why": gone.why}),
+    )
+    violations = Record(part.note)
+    fresh = MovedHistorian(FreshHistorian(parts.historian, drain, parts.clock), lambda: register.plant)
+    return Collecting(
+        part,
+        drain,
+        spool,
+        bus,
+        fresh,
+        register,
+        parts.keys,
+        kept_token(parts.folder),
+        Login(parts.keys, required=login_required(parts.settings), on_violation=violations.hear),
+        violations,
+    )
 
 
-@dataclass
-class Filtering:
-    """The cyberfilter with its journal and its bus."""
+def login_required(settings: Settings) -> bool:
+    """Tell whether the HTTP intake asks for credentials: where something listens beyond loopback, unless told."""
+    wanted = settings.collector.intake_login
+    return wanted == "always" or (wanted == "auto" and settings.network.listen != "loopback")
 
-    cyberfilter: Cyberfilter
-    journal: SqliteJournal
-    bus: Bus
 
-    def service(self, supervisor: Supervisor) -> Service:
-        """Return what it puts on its port."""
-        return Service(
-            "Cybersyn cyberfilter",
-            [cyberfilter.api.routes(self.cyberfilter)],
-            lambda: supervisor.reason() or self.cyberfilter.ready(),
-            self.cyberfilter.figures,
-        )
+def door_of(settings: Settings, broker: EmbeddedBroker | None) -> Door | None:
+    """Return what lets machines in: the embedded broker, or files for a Mosquitto; None for one that others keep."""
+    chosen = settings.broker
+    if broker is not None:
+        return EmbeddedDoor(broker, root=chosen.root)
+    if chosen.users_dir is None:
+        return None
+    files = MosquittoFiles(chosen.users_dir, reload_command=shlex.split(chosen.reload_command))
+    return MosquittoDoor(files, username=chosen.username, password=chosen.password, root=chosen.root)
 
-    def close(self) -> None:
-        """Write the last checkpoint and let go of everything."""
-        self.cyberfilter.close()
-        self.bus.close()
-        self.journal.close()
+
+def log_of(
+    settings: Settings, address: Address, clock: Clock, hear: Callable[[Violation], None]
+) -> Callable[[], object]:
+    """Return the turn that listens to an external broker's log."""
+    if settings.broker.log_file is not None:
+        return LogFile(settings.broker.log_file, hear).turn
+    bus = MqttBus(address, f"{settings.broker.root}-log", clock, persistent=False)
+    return LogTopics(bus, hear).turn
+
+
+def watching(register: Register) -> Callable[[], object]:
+    """Return the turn that takes the plant file over where somebody changed it."""
+
+    def turn() -> None:
+        register.look()
+        time.sleep(LOOK_S)
+
+    return turn
 
 
 def filtering(parts: Parts, *, facts: FactLog) -> Filtering:
@@ -202,9 +190,10 @@ def filtering(parts: Parts, *, facts: FactLog) -> Filtering:
         journal=journal,
         bus=bus,
         clock=parts.clock,
-        plant=parts.plant,
+        plant=parts.register.plant,
         root=parts.root,
     )
+    parts.register.listen("cyberfilter", part.replant)
     return Filtering(part, journal, bus)
 
 

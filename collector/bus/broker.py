@@ -1,31 +1,32 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """The embedded broker, started and watched: the real nats-server from its wheel, as a child.
 
-It speaks MQTT 3.1.1; every machine has a user of its own and may write at its own address only. Passwords stand in
-the configuration (mode 0600), plain unless the caller hands in a bcrypt hash.
+It speaks MQTT 3.1.1; every machine has a user of its own and may write at its own address only. Machines' passwords
+stand in the configuration (mode 0600) as bcrypt hashes, those of our own two users plain.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, Final, NamedTuple, Self
+from typing import IO, Final, Self
 
 from collector.bus.child import end_child, end_left_over, start_child
-from collector.bus.folder import choose_port, free_port, hold, own_passwords, write_private
+from collector.bus.folder import choose_port, free_port, hold, own_passwords
 from collector.bus.link import Address, Answer, Link, Session, Version
 from collector.bus.rights import KEEPER, MESSAGES_SHARE, SERVICES, STORE, BrokerUser, Layout, config_text
 from collector.bus.store import bound_store
 from collector.contract.errors import Misconfigured, Unavailable
+from collector.private import write_private
+from collector.violations import Violation, of_nats
 
 STORE_BYTES_MAX: Final = 2 * 1024**3
 START_S: Final = 15.0
@@ -35,25 +36,10 @@ PAUSE_S_MAX: Final = 5.0
 """Longest pause before a server that died is started again; the first is a tenth of a second."""
 VIOLATIONS_KEPT: Final = 100
 _LINES_KEPT: Final = 20
-_VIOLATION: Final = re.compile(
-    r'(?:"(?P<client>[^"]*)" - )?(?P<kind>Publish Violation|Subscription Violation|authentication error) - '
-    r'(?:User "(?P<user>[^"]*)")?'
-)
 _READY: Final = "Server is ready"
 _RELOADED: Final = "Reloaded server configuration"
 _NOT_RELOADED: Final = "Failed to reload server configuration"
 _LOG: Final = logging.getLogger(__name__)
-
-
-class Violation(NamedTuple):
-    """Something that the broker refused; `who` is the user where it is named, else the MQTT client id.
-
-    `kind` is publish_violation, subscription_violation or authentication_error.
-    """
-
-    kind: str
-    who: str
-    line: str
 
 
 class EmbeddedBroker:
@@ -61,7 +47,8 @@ class EmbeddedBroker:
 
     With `begins_empty` it forgets at each start what it kept. The MQTT port is `port`, or a free one that is kept in
     the folder for the next start. `violations` holds the last events, `violation_counts` all of them by kind,
-    `restarts_count` how often the server died and was started again.
+    `restarts_count` how often the server died and was started again. `on_violation` is called with each of them, in
+    the thread that reads the server's log, and must be quick.
     """
 
     def __init__(
@@ -73,7 +60,9 @@ class EmbeddedBroker:
         store_bytes_max: int = STORE_BYTES_MAX,
         users: Mapping[str, BrokerUser] | None = None,
         begins_empty: bool = False,
+        on_violation: Callable[[Violation], None] = lambda _violation: None,
     ) -> None:
+        self.on_violation = on_violation
         self.violations: deque[Violation] = deque(maxlen=VIOLATIONS_KEPT)
         self.violation_counts: Counter[str] = Counter()
         self.restarts_count = 0
@@ -164,15 +153,24 @@ class EmbeddedBroker:
     def reload(self, users: Mapping[str, BrokerUser]) -> None:
         """Replace the machines' users in the running server: a new one may come, a revoked one is cut, others stay.
 
-        Raises Misconfigured for a user that cannot be written (and changes nothing), Unavailable where the server
-        does not confirm; it then keeps the old users until its next start.
+        Who came in by a password that is another one now is cut too. Raises Misconfigured for a user that cannot be
+        written (and changes nothing), Unavailable where the server does not confirm; it then keeps the old users
+        until its next start.
         """
-        before, self._users = self._users, dict(users)
+        before = self._users
+        stay = {name: user for name, user in users.items() if before.get(name, user).password == user.password}
         try:
-            self._write_config()
+            if len(stay) < len(users):  # the server cuts nobody for a new password, only for having no user any more
+                self._config_of(users)
+                self._take_over(stay)
+            self._take_over(users)
         except Misconfigured:
             self._users = before
             raise
+
+    def _take_over(self, users: Mapping[str, BrokerUser]) -> None:
+        self._users = dict(users)
+        self._write_config()
         self._reload_line = ""
         self._reloaded.clear()
         if (pid := self.pid) is None:
@@ -188,11 +186,14 @@ class EmbeddedBroker:
         if not self._up.wait(START_S):
             raise Unavailable(f"broker in {self._folder} is not ready: {self._why}; {' | '.join(self._lines)}")
 
-    def _write_config(self) -> None:
+    def _config_of(self, users: Mapping[str, BrokerUser]) -> str:
         assert self._layout is not None, "the broker was not started"
         services, keeper = self._passwords
+        return config_text(self._layout, users, services=services, keeper=keeper)
+
+    def _write_config(self) -> None:
         with self._writing:
-            write_private(self._config, config_text(self._layout, self._users, services=services, keeper=keeper))
+            write_private(self._config, self._config_of(self._users))
 
     def _keep(self) -> None:
         """Run the server again and again until it is to stop; this thread is the child's parent for the kernel."""
@@ -261,10 +262,10 @@ class EmbeddedBroker:
     def _hear(self, line: str) -> None:
         """Take one line of the server's log: keep it, and count what it refused."""
         self._lines.append(line)
-        if found := _VIOLATION.search(line):
-            kind = found["kind"].lower().replace(" ", "_")
-            self.violation_counts[kind] += 1
-            self.violations.append(Violation(kind, found["user"] or found["client"] or "", line))
+        if (violation := of_nats(line)) is not None:
+            self.violation_counts[violation.kind] += 1
+            self.violations.append(violation)
+            self.on_violation(violation)
         elif _READY in line:
             self._heard.set()
         elif _RELOADED in line or _NOT_RELOADED in line:

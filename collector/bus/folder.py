@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import secrets
 import socket
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from collector.contract.errors import Misconfigured
+from collector.private import write_private
 
 PORT_S: Final = 2.0
 """How long a kept port may stay taken before another one is chosen."""
@@ -59,15 +59,6 @@ def free_port() -> int:
     with socket.socket() as trial:
         trial.bind(("127.0.0.1", 0))
         return int(trial.getsockname()[1])
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step; only its owner can read it."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    fresh.replace(path)
 
 
 def _gets_free(host: str, port: int) -> bool:

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from itertools import count
 from typing import NamedTuple
 
-from collector.bus.outbox import Outbox, Posting, check_posting
+from collector.bus.outbox import Outbox, check_posting
+from collector.contract.errors import Refusal
 from collector.contract.limits import BUS_QUEUE_MAX
-from collector.contract.ports import Clock, Delivery
+from collector.contract.ports import Clock, Delivery, Posting
 from collector.contract.topics import matches
 
 
@@ -152,6 +153,20 @@ class LocalBus:
         with self._broker.changed:
             self._session.outbox.add(posting, newest_only=not self.connected)
             self._broker.flush(self._session)
+
+    def publish_all(self, postings: Sequence[Posting]) -> int:
+        """Hand messages over in this order; return how many no broker would take."""
+        refused = 0
+        for topic, payload, retain in postings:
+            try:
+                self.publish(topic, payload, retain=retain)
+            except Refusal:
+                refused += 1
+        return refused
+
+    def take_lost_spans(self) -> list[tuple[float, float]]:
+        """Return none: this broker forgets no session."""
+        return []
 
     def take(self, *, most: int, wait_s: float) -> list[Delivery]:
         """Return up to `most` deliveries; wait at most `wait_s` real seconds for the first."""

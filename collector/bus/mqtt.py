@@ -14,7 +14,6 @@ persistent) is lost so, and counted.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections import deque
@@ -23,16 +22,12 @@ from typing import Final, NamedTuple
 
 from collector.bus.inbox import Inbox
 from collector.bus.link import Address, Answer, Incoming, Link, Note, Session, Version
-from collector.bus.outbox import Outbox, Posting, check_posting
-from collector.contract.errors import Misconfigured, Unavailable
+from collector.bus.outbox import Outbox, check_posting
+from collector.bus.pause import Pause
+from collector.contract.errors import Misconfigured, Refusal, Unavailable
 from collector.contract.limits import BUS_QUEUE_MAX
-from collector.contract.ports import Clock, Delivery
+from collector.contract.ports import Clock, Delivery, Posting
 
-PAUSE_S_MAX: Final = 4.0
-"""Longest wait between two attempts to connect; with CONNECT_TIMEOUT_S the bus is back within 10 s (ingest.md 6, 1)."""
-PAUSE_S_MIN: Final = 0.25
-SETTLED_S: Final = 5.0
-"""A link that lived longer was fine: after its loss the first attempt comes soon."""
 SUBSCRIBE_WAIT_S: Final = 5.0
 ROOM_WAIT_S: Final = 5.0
 """How long a publish waits for room behind a slow broker, before the oldest posting is dropped instead."""
@@ -93,6 +88,8 @@ class MqttBus:
         self._room = threading.Condition()
         self._subscribing = threading.Lock()
         self._filters: dict[str, None] = {}
+        self._lost_spans: list[tuple[float, float]] = []
+        self._heard_at = clock.now()
         self._outbox = Outbox()
         self._sent: deque[_Sent] = deque()
         self._inbox = Inbox(queue_max)
@@ -141,6 +138,22 @@ class MqttBus:
             self._outbox.add(posting, newest_only=not self.connected)
         self._wake.set()
 
+    def publish_all(self, postings: Sequence[Posting]) -> int:
+        """Hand messages over in this order; return how many no broker would take."""
+        refused = 0
+        for topic, payload, retain in postings:
+            try:
+                self.publish(topic, payload, retain=retain)
+            except Refusal:
+                refused += 1
+        return refused
+
+    def take_lost_spans(self) -> list[tuple[float, float]]:
+        """Return what the broker lost of a session that was to persist, each span once, in plant time."""
+        with self._room:
+            spans, self._lost_spans = self._lost_spans, []
+        return spans
+
     def take(self, *, most: int, wait_s: float) -> list[Delivery]:
         """Return up to `most` deliveries; wait at most `wait_s` real seconds for the first."""
         if (spilled := self._inbox.spilled()) is not None:
@@ -177,24 +190,18 @@ class MqttBus:
 
     def _keep(self) -> None:
         """Hold a link open until the bus is closed; a lost one is followed by another after a pause."""
-        pause_s = PAUSE_S_MIN
+        pause = Pause(self._closing)
         while not self._closing.is_set():
             before = self._version
             link = self._open()
             if link is None:
                 if self._version is before:
-                    pause_s = self._pause(min(2 * pause_s, PAUSE_S_MAX))
+                    pause.wait()
                 continue
             since_s = time.monotonic()
             self._tend(link)
             self._take_back(link)
-            settled = time.monotonic() - since_s > SETTLED_S
-            pause_s = self._pause(PAUSE_S_MIN if settled else min(2 * pause_s, PAUSE_S_MAX))
-
-    def _pause(self, longest_s: float) -> float:
-        """Wait up to that long, at random, so that not all clients come back at once; return the bound."""
-        self._closing.wait(longest_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
-        return longest_s
+            pause.wait(time.monotonic() - since_s)
 
     def _open(self) -> Link | None:
         link = Link(
@@ -221,6 +228,8 @@ class MqttBus:
     def _welcome(self, link: Link) -> None:
         if self._session.persistent and self.links_count and not link.session_present:
             self.sessions_lost += 1
+            with self._room:
+                self._lost_spans.append((self._heard_at, self._clock.now()))
             _LOG.warning("broker has forgotten the session of %s: possible gap", self._session.client_id)
         self._link = link
         self.trouble = None
@@ -273,6 +282,7 @@ class MqttBus:
         if self._closing.is_set():
             link.leave()
             return
+        self._heard_at = self._clock.now()
         link.abandon()
         self.trouble = link.reason
         _LOG.warning("lost %s: %s", self._where, link.reason)

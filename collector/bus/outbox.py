@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from collector.contract.errors import Refusal
 from collector.contract.limits import TOPIC_BYTES_MAX
+from collector.contract.ports import Posting
 
 POSTINGS_MAX: Final = 10_000
 """Messages that wait while the broker is away."""
@@ -17,14 +18,6 @@ POSTINGS_BYTES_MAX: Final = 64 * 1024 * 1024
 POSTING_BYTES_MAX: Final = 1_000_000
 """Largest payload that is published: nats-server closes the connection above 1 MiB, header included."""
 _FORBIDDEN: Final = frozenset("+#\x7f")
-
-
-class Posting(NamedTuple):
-    """A message on its way out."""
-
-    topic: str
-    payload: bytes
-    retain: bool
 
 
 def check_posting(posting: Posting) -> Posting:

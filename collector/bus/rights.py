@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What the embedded broker allows to whom, as the text of its configuration (pure).
+"""What a device may publish and read, and the embedded broker's configuration that says so (pure).
 
 nats-server speaks MQTT, but its permissions are written in NATS subjects; the mapping is the server's own
 (building-blocks a).
@@ -33,7 +33,7 @@ _TOKENS: Final = {"": "/", "+": "*", "#": ">"}
 
 
 class BrokerUser(NamedTuple):
-    """A machine's account: its password (plain or a bcrypt hash) and the topic filters that it may use."""
+    """A machine's account: the hash of its password and the topic filters that it may use."""
 
     password: str
     publish: tuple[str, ...] = ()
@@ -62,9 +62,18 @@ def device_user(password: str, device: str, place: str | None, *, root: str = RO
     return BrokerUser(password, writes, receipts)
 
 
-def foreign_user(password: str, prefix: str) -> BrokerUser:
-    """Return the account of a machine that speaks a foreign dialect: it writes under its prefix and reads nothing."""
-    return BrokerUser(password, (prefix.rstrip("/") + "/#",))
+def foreign_user(password: str, prefix: str, *, root: str = ROOT_DEFAULT) -> BrokerUser:
+    """Return the account of a machine that speaks a foreign dialect: it writes under its prefix and reads nothing.
+
+    Raises Misconfigured for a prefix that would reach further than its own topics.
+    """
+    levels = prefix.rstrip("/").split("/")
+    fine = all(levels) and levels[0] != root and not prefix.startswith("$")
+    if not fine or any(sign in "+#" or sign < " " or sign == "\x7f" for sign in prefix):
+        raise Misconfigured(
+            f"prefix {prefix[:80]!r}: levels without + and #, none empty, the first neither {root} nor with $, work"
+        )
+    return BrokerUser(password, ("/".join(levels) + "/#",))
 
 
 def subject_of(topic: str) -> str:

@@ -19,6 +19,7 @@ from collector.contract.reading import Batch, Samples
 
 _BRACKETS: Final = re.compile(rb"[\[\]{}]")
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_LONG_NUMBER: Final = re.compile(rb"[-+.0-9eE]{%d}" % (limits.NUMBER_CHARS_MAX + 1))
 _Cell = float | None
 T = TypeVar("T")
 
@@ -106,9 +107,11 @@ _ENCODER: Final = msgspec.json.Encoder()
 
 
 def check_bounds(payload: bytes) -> None:
-    """Refuse what is too large or too deeply nested, before anything is parsed."""
+    """Refuse what is too large, too deeply nested or has too long a number, before anything is parsed."""
     if len(payload) > limits.PAYLOAD_BYTES_MAX:
         raise Refusal("too_large", f"payload has {len(payload)} bytes, at most {limits.PAYLOAD_BYTES_MAX} are allowed")
+    if _LONG_NUMBER.search(payload) and _LONG_NUMBER.search(_STRINGS.sub(b'""', payload)):
+        raise Refusal("long_number", f"a number has more than {limits.NUMBER_CHARS_MAX} characters")
     if payload.count(b"[") + payload.count(b"{") <= limits.JSON_DEPTH_MAX:
         return
     depth = 0

@@ -14,6 +14,8 @@ SAMPLES_PER_MESSAGE_MAX: Final = 10_000
 """Time points in one message."""
 JSON_DEPTH_MAX: Final = 32
 """Nesting of brackets in a payload, checked before parsing."""
+NUMBER_CHARS_MAX: Final = 32
+"""Longest text of a number in a payload, checked before parsing."""
 NUMBER_ABS_MAX: Final = 1e15
 """Largest magnitude of a value that is stored."""
 SEGMENTS_MAX: Final = 8
@@ -33,6 +35,10 @@ RECEIPT_EVENTS_MAX: Final = 256
 RECEIPT_BOOT_AGE_S: Final = 7 * 86_400.0
 MISSING_PER_RECEIPT_MAX: Final = 1024
 """Missing seqs that one receipt names; with more, it speaks only for what lies before the rest."""
+BEYOND_PER_RECEIPT_MAX: Final = 64
+"""Stored ranges that a receipt names behind what it could say in full."""
+STAYS_PER_MACHINE_MAX: Final = 64
+"""Places remembered where a device stood before; beyond, the oldest two become one."""
 GAPS_PER_BOOT_MAX: Final = 4096
 """Gaps remembered of one boot; beyond, the oldest is given up as lost."""
 BATCH_MESSAGES_MAX: Final = 2_000
@@ -43,3 +49,18 @@ BUS_QUEUE_MAX: Final = 20_000
 PAGE_ITEMS_MAX: Final = 500
 SERIES_POINTS_MAX: Final = 10_000
 QUARANTINE_ITEMS_MAX: Final = 100_000
+QUARANTINE_BYTES_MAX: Final = 256 * 1024**2
+QUARANTINE_SHARES: Final = 4
+"""One device may take one of so many parts of quarantine: an offender can't push out the others."""
+SENDER_MEMORY_S: Final = 90 * 86_400.0
+"""Boots and event ids not heard for so long (plant's time) are forgotten: the same again would count as new."""
+READER_SILENT_S_MAX: Final = 7 * 86_400.0
+"""A reader that has not asked for so long (of our own running time) holds the log back no longer."""
+HISTORIAN_EVERY_S: Final = 5.0
+"""Few facts wait for each other at most so long (real s) on their way into the historian: fewer fsyncs."""
+HISTORIAN_BATCHES_AT_ONCE: Final = 500
+"""So many waiting batches are written at once."""
+RETRY_S_MAX: Final = 60.0
+"""Longest wait (real s) for a historian that does not say itself when to come again."""
+LOG_ROW_BYTES_MAX: Final = 1024 * 1024
+"""Facts of one turn share a row of the log up to so many encoded bytes."""

@@ -32,6 +32,14 @@ class Delivery(NamedTuple):
     token: object = None
 
 
+class Posting(NamedTuple):
+    """A message on its way out."""
+
+    topic: str
+    payload: bytes
+    retain: bool = False
+
+
 class Bus(Protocol):
     """A connection to a broker: at-least-once, in order per sender, acknowledged by hand.
 
@@ -49,8 +57,20 @@ class Bus(Protocol):
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Hand a message over (QoS 1); an empty retained payload clears the topic."""
 
+    def publish_all(self, postings: Sequence[Posting]) -> int:
+        """Hand messages over together, in this order (QoS 1); return how many no broker would take: they are left out.
+
+        Cheaper by the message than `publish`, and otherwise the same.
+        """
+
     def take(self, *, most: int, wait_s: float) -> list[Delivery]:
         """Return up to `most` deliveries; wait at most `wait_s` real seconds for the first."""
+
+    def take_lost_spans(self) -> list[tuple[float, float]]:
+        """Return, each once, the spans (from, to) in plant time of which messages may be missing.
+
+        In them the broker kept nothing for a session that it was to keep.
+        """
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Tell the broker that these are safe; those of an earlier connection are passed over."""
@@ -82,6 +102,19 @@ class ReadingRow(NamedTuple):
     value: float
 
 
+class ReadingColumn(NamedTuple):
+    """Samples of one series: what as many ReadingRows say, for less; `values` has a number for every time.
+
+    The times may come in any order; of equal ones the later counts.
+    """
+
+    place: str
+    device: str
+    name: str
+    times: Sequence[float]
+    values: Sequence[float]
+
+
 class IndexRow(NamedTuple):
     """One value of the index `name` (contract 8); the band is None where there was none."""
 
@@ -106,19 +139,30 @@ class Historian(Protocol):
     Times are kept to the microsecond. `write` is durable when it returns.
     """
 
-    def write(self, rows: Sequence[ReadingRow | IndexRow]) -> Sequence[RefusedRow]:
-        """Keep the rows; return those that can never be kept. Raises Unavailable, and then keeps trying is ours."""
+    def write(self, rows: Sequence[ReadingRow | IndexRow | ReadingColumn]) -> Sequence[RefusedRow]:
+        """Keep the rows; return those that can never be kept, a column's one by one.
+
+        Raises Unavailable; then trying again is up to the caller, and does no harm.
+        """
 
     def series(self, place: str, name: str, *, start: float, end: float, most: int) -> list[tuple[float, float]]:
         """Return (Unix s, value) of an indicator or an index at the place, start <= t < end, oldest first.
 
-        Returns at most `most` + 1 points, so that the caller can tell too many from enough.
+        Returns at most `most` + 1 points, so that the caller can tell too many from enough. Samples whose time is
+        up (`tidy`) are not among them; `rolled` knows what is left of them.
         """
 
     def rolled(
         self, place: str, name: str, *, start: float, end: float, step_s: float, most: int
     ) -> list[tuple[float, float, float, float]]:
         """Return (bucket start, min, mean, max) of buckets aligned to multiples of `step_s`, without empty ones."""
+
+    def tidy(self, now: float) -> int:
+        """Roll up what is old enough at `now` (the plant's Unix s) and forget what is too old; return how much it did.
+
+        To be called every minute or so, and again at once while it returns more than 0; it never takes long, and
+        writing and reading go on meanwhile.
+        """
 
     def ready(self) -> str | None:
         """Return None where it can be used, else the reason why not."""

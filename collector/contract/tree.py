@@ -6,17 +6,20 @@ One TOML file holds it; `read_plant` turns the parsed file into values or says w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 from collector.contract.errors import Misconfigured, Refusal
+from collector.contract.limits import DURATION_S_MAX, TIME_S_MAX, TOPIC_BYTES_MAX
 from collector.contract.place import check_device, check_place, contains, parent
 
 REACTION_S_BY_DEPTH: Final = {0: 3_600.0, 1: 3_600.0, 2: 28_800.0, 3: 172_800.0}
 """Reaction times proposed until a unit agrees its own, by height above the machine (cyberstride.md 2.1)."""
 REACTION_S_TOP: Final = 604_800.0
+_PREFIX: Final = re.compile(r"[A-Za-z0-9_.:@=~-]+(/[A-Za-z0-9_.:@=~-]+)*")
 
 
 class Unit(msgspec.Struct, frozen=True):
@@ -35,10 +38,19 @@ class Capacity(msgspec.Struct, frozen=True):
     potentiality: float | None = None
 
 
+class Stay(msgspec.Struct, frozen=True):
+    """Where a device stood before: `place` (`@device` while it had none) until `until` (Unix s)."""
+
+    place: str
+    until: float
+
+
 class Machine(msgspec.Struct, frozen=True):
     """A device and where it stands; `prefix` is the topic under which a foreign dialect speaks.
 
-    `cadence_s` is how often it speaks when all is well; 0: unknown, and its silence means nothing.
+    `cadence_s` is how often it speaks when all is well; 0: unknown, and its silence means nothing. `clock` "none":
+    it has no clock of its own, and its samples bear their arrival time. `formerly` is where it stood before, oldest
+    first.
     """
 
     device: str
@@ -46,7 +58,13 @@ class Machine(msgspec.Struct, frozen=True):
     dialect: str = "native"
     prefix: str | None = None
     cadence_s: float = 0.0
+    clock: Literal["own", "none"] = "own"
     indices: dict[str, Capacity] = {}
+    formerly: tuple[Stay, ...] = ()
+
+    def place_at(self, ts: float) -> str:
+        """Return where it stood at a time (Unix s); before its first known place, that one."""
+        return next((stay.place for stay in self.formerly if ts < stay.until), self.place)
 
 
 class Plant(msgspec.Struct, frozen=True):
@@ -85,16 +103,10 @@ def read_plant(parsed: Mapping[str, Any]) -> Plant:
         for place in units:
             check_place(place)
         for machine in machines.values():
-            check_device(machine.device)
-            check_place(machine.place)
+            _check_machine(machine)
     except Refusal as refusal:
         raise Misconfigured(f"plant file: {refusal.detail}") from None
-    for machine in machines.values():
-        if (machine.dialect == "native") is (machine.prefix is not None):
-            raise Misconfigured(
-                f"plant file: machines.{machine.device}: dialect {machine.dialect!r} with prefix {machine.prefix!r}; "
-                "a foreign dialect needs a prefix, and native has none"
-            )
+    _check_prefixes(machines)
     everywhere = set(units)
     for machine in machines.values():
         above: str | None = machine.place
@@ -104,3 +116,42 @@ def read_plant(parsed: Mapping[str, Any]) -> Plant:
     for place in everywhere - set(units):
         units[place] = Unit(place, place.rpartition("/")[2])
     return Plant(units, machines)
+
+
+def _check_machine(machine: Machine) -> None:
+    check_device(machine.device)
+    check_place(machine.place)
+    if not 0.0 <= machine.cadence_s <= DURATION_S_MAX:
+        raise Refusal("bad_cadence", f"machines.{machine.device}: cadence_s = {machine.cadence_s} is not within 0..1e9")
+    since = 0.0
+    for stay in machine.formerly:
+        check_device(stay.place[1:]) if stay.place.startswith("@") else check_place(stay.place)
+        if not since < stay.until < TIME_S_MAX:
+            raise Refusal(
+                "bad_stay", f"machines.{machine.device}: formerly at {stay.place} until {stay.until}: not in order"
+            )
+        since = stay.until
+
+
+def _check_prefixes(machines: Mapping[str, Machine]) -> None:
+    """Raise Misconfigured for a prefix that is missing, is none, no topic, or another machine's."""
+    taken: dict[str, str] = {}
+    for machine in machines.values():
+        if (machine.dialect == "native") is (machine.prefix is not None):
+            raise Misconfigured(
+                f"plant file: machines.{machine.device}: dialect {machine.dialect!r} with prefix {machine.prefix!r}; "
+                "a foreign dialect needs a prefix, and native has none"
+            )
+        if machine.prefix is None:
+            continue
+        prefix = machine.prefix.rstrip("/")
+        if not _PREFIX.fullmatch(prefix) or len(prefix) > TOPIC_BYTES_MAX // 2:
+            raise Misconfigured(
+                f"plant file: machines.{machine.device}: prefix {machine.prefix[:80]!r} is no topic that all brokers "
+                "take: letters, digits, / and -_.:@=~, at most 512 characters"
+            )
+        other = taken.setdefault(prefix, machine.device)
+        if other != machine.device:
+            raise Misconfigured(
+                f"plant file: machines.{machine.device}: prefix {machine.prefix!r} is that of {other} already"
+            )

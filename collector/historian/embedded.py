@@ -11,15 +11,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from operator import itemgetter
+from itertools import repeat
 from pathlib import Path
 from threading import Lock
 from typing import Final
 
 from collector.contract.errors import Unavailable
-from collector.contract.ports import IndexRow, ReadingRow, RefusedRow
+from collector.contract.ports import RefusedRow
 from collector.durable import Format, open_file, told, transaction
-from collector.historian.admission import Row, admit, micros, micros_bound
+from collector.historian.admission import Rows, Run, admit, micros, micros_bound
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS series (
@@ -71,17 +71,17 @@ class EmbeddedHistorian:
         self._trouble: str | None = None
         self._writer = _open(path, busy_s=busy_s)
 
-    def write(self, rows: Sequence[Row]) -> Sequence[RefusedRow]:
+    def write(self, rows: Rows) -> Sequence[RefusedRow]:
         """Keep the rows in one transaction; return those that can never be kept.
 
         Raises Unavailable where the disk is full or another process holds the file; then nothing was kept.
         """
-        admitted, refused = admit(rows)
+        runs, refused = admit(rows)
         with self._writing:
             found: dict[_Series, int] = {}
             try:
                 with told(self._path, FORMAT), transaction(self._writer):
-                    self._keep(admitted, found)
+                    self._keep(runs, found)
             except Unavailable as error:
                 self._trouble = str(error)
                 raise
@@ -89,24 +89,21 @@ class EmbeddedHistorian:
             self._trouble = None
         return refused
 
-    def _keep(self, rows: Sequence[Row], found: dict[_Series, int]) -> None:
-        """Insert the rows by series and time, as the file is sorted; ids that were looked up are added to `found`."""
-        samples: list[tuple[int, int, float]] = []
-        bands: list[tuple[int, int, float | None, float | None]] = []
-        for row in rows:
-            kind, device = ("reading", row.device) if isinstance(row, ReadingRow) else ("index", "")
-            series = (kind, row.place, row.name, device)
+    def _keep(self, runs: Sequence[Run], found: dict[_Series, int]) -> None:
+        """Insert the samples by series and time, as the file is sorted; ids that were looked up go into `found`."""
+        numbered: list[tuple[int, Run]] = []
+        for run in runs:
+            series = ("index" if run.device is None else "reading", run.place, run.name, run.device or "")
             number = self._ids.get(series) or found.get(series)
             if number is None:
                 number = found[series] = self._number(series)
-            time_us = micros(row.ts)
-            samples.append((number, time_us, row.value))
-            if isinstance(row, IndexRow):
-                bands.append((number, time_us, row.lo95, row.hi95))
-        samples.sort(key=itemgetter(0, 1))  # stable: of rows with one time the later still comes last
-        bands.sort(key=itemgetter(0, 1))
-        self._writer.executemany(_ADD_SAMPLE, samples)
-        self._writer.executemany(_ADD_BAND, bands)
+            numbered.append((number, run))
+        for number, run in sorted(numbered, key=lambda pair: pair[0]):
+            self._writer.executemany(_ADD_SAMPLE, zip(repeat(number), *run.in_order()))
+            if run.device is None:
+                self._writer.executemany(
+                    _ADD_BAND, zip(repeat(number), run.times_us, run.lows, run.highs, strict=False)
+                )
 
     def _number(self, series: _Series) -> int:
         self._writer.execute(_ADD_SERIES, series)
@@ -137,6 +134,10 @@ class EmbeddedHistorian:
                 if rows:
                     return [(at / 1e6, low, mean, high) for at, low, mean, high in rows]
         return []
+
+    def tidy(self, now: float) -> int:  # noqa: ARG002 - the port's
+        """Return 0: everything is kept as it came."""
+        return 0
 
     def ready(self) -> str | None:
         """Return None where the file can be read and the last write went well, else what is wrong."""

@@ -23,9 +23,9 @@ from influxdb_client.rest import ApiException
 from collector.contract.errors import Unavailable
 from collector.contract.ports import RefusedRow
 from collector.historian import influxql
-from collector.historian.admission import Row, admit, micros, micros_bound, why_not_text
+from collector.historian.admission import Rows, Run, admit, micros, micros_bound, why_not_text
 from collector.historian.influxql import MEASUREMENTS, Measurement
-from collector.historian.line_protocol import format_line, split
+from collector.historian.line_protocol import lines_of, split
 
 PAGE_POINTS_MAX: Final = 10_000
 """Points asked for in one query."""
@@ -67,30 +67,32 @@ class InfluxHistorian:
         self._known = secrets.randbelow(2**48)
         self._proven = False
 
-    def write(self, rows: Sequence[Row]) -> Sequence[RefusedRow]:
+    def write(self, rows: Rows) -> Sequence[RefusedRow]:
         """Keep the rows; return those that this server will never take, each with the server's reason.
 
         Raises Unavailable where the server cannot be reached, is busy, does not let us, or refuses even a line that
         cannot be wrong; then some of the rows may have been kept, and writing them again does no harm.
         """
-        admitted, refused = admit(rows)
-        lines = [format_line(row).encode() for row in admitted]
+        runs, refused = admit(rows)
+        found = [(run, position) for run in runs for position in range(len(run.times_us))]
+        lines = [line for run in runs for line in lines_of(run)]
         refused_here: list[RefusedRow] = []
         for part in split(lines):
-            refused_here += self._settle(admitted[part], lines[part])
+            refused_here += self._settle(found[part], lines[part])
         if refused_here:
             reason = self._send(self._probe_line())
             if reason is not None:
                 raise Unavailable(f"{self._name()} refuses every line: {reason}")
         return refused + refused_here
 
-    def _settle(self, rows: Sequence[Row], lines: Sequence[bytes]) -> list[RefusedRow]:
+    def _settle(self, rows: Sequence[tuple[Run, int]], lines: Sequence[bytes]) -> list[RefusedRow]:
         """Write the lines, in halves where the server refuses them, and return those that it refuses alone."""
         reason = self._send(b"\n".join(lines))
         if reason is None:
             return []
         if len(rows) == 1:
-            return [RefusedRow(rows[0], reason)]
+            run, position = rows[0]
+            return [RefusedRow(run.row(position), reason)]
         middle = len(rows) // 2
         return self._settle(rows[:middle], lines[:middle]) + self._settle(rows[middle:], lines[middle:])
 
@@ -178,6 +180,10 @@ class InfluxHistorian:
             if rows:
                 return [(at / 1e6, float(low), float(mean), float(high)) for at, low, mean, high in rows]
         return []
+
+    def tidy(self, now: float) -> int:  # noqa: ARG002 - the port's
+        """Return 0: how long something is kept is the database's or the bucket's own retention."""
+        return 0
 
     def ready(self) -> str | None:
         """Return None where a value that only we know was written and comes back, else the reason why not."""

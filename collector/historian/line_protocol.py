@@ -13,7 +13,7 @@ from typing import Final
 
 from collector.contract.errors import Refusal
 from collector.contract.ports import ReadingRow
-from collector.historian.admission import Row, micros, why_not, why_not_text
+from collector.historian.admission import Row, Run, micros, why_not, why_not_text
 
 REQUEST_BYTES_MAX: Final = 1_000_000
 """Largest request: about ten thousand lines; servers take 25 MB and ask for far less."""
@@ -34,6 +34,15 @@ def format_line(row: Row) -> str:
         return f"{_reading_head(row.device, row.name, row.place)} value={_number(row.value)} {time_ns}"
     band = "".join(f",{key}={_number(v)}" for key, v in (("lo95", row.lo95), ("hi95", row.hi95)) if v is not None)
     return f"{_index_head(row.name, row.place)} value={_number(row.value)}{band} {time_ns}"
+
+
+def lines_of(run: Run) -> list[bytes]:
+    """Return the lines of samples that were admitted, without their line breaks."""
+    if run.device is not None:
+        head = _reading_head(run.device, run.name, run.place)
+        pairs = zip(run.values, run.times_us, strict=True)
+        return [f"{head} value={value!r} {time_us}000".encode() for value, time_us in pairs]
+    return [format_line(run.row(position)).encode() for position in range(len(run.values))]
 
 
 def escape_tag(text: str) -> str:

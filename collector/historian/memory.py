@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import fsum
 from threading import Lock
 
-from collector.contract.ports import ReadingRow, RefusedRow
-from collector.historian.admission import Row, admit, micros, micros_bound
+from collector.contract.ports import RefusedRow
+from collector.historian.admission import Rows, admit, micros, micros_bound
+from collector.historian.retention import FOR_EVER, Retention, oldest_us
 
 _Samples = dict[tuple[int, str], float]
 """Values by time in microseconds and device; an index has no device: ''."""
@@ -18,21 +20,24 @@ class MemoryHistorian:
 
     Where several devices at a place have the same indicator, `series` merges their points, and at an equal time
     the device whose id sorts last is shown; `rolled` counts every device's sample. Where a place has readings and
-    index values of the same name within the range, the readings are returned.
+    index values of the same name within the range, the readings are returned. It rolls nothing up: samples are kept
+    for `raw_days`, and then nothing is left of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, retention: Retention = FOR_EVER) -> None:
         self._readings: dict[tuple[str, str], _Samples] = {}
         self._indices: dict[tuple[str, str], _Samples] = {}
         self._lock = Lock()
+        self._retention = retention
 
-    def write(self, rows: Sequence[Row]) -> Sequence[RefusedRow]:
+    def write(self, rows: Rows) -> Sequence[RefusedRow]:
         """Keep the rows; return those that can never be kept."""
-        admitted, refused = admit(rows)
+        runs, refused = admit(rows)
         with self._lock:
-            for row in admitted:
-                kept, device = (self._readings, row.device) if isinstance(row, ReadingRow) else (self._indices, "")
-                kept.setdefault((row.place, row.name), {})[micros(row.ts), device] = float(row.value)
+            for run in runs:
+                kept, device = (self._indices, "") if run.device is None else (self._readings, run.device)
+                samples = kept.setdefault((run.place, run.name), {})
+                samples.update({(at, device): value for at, value in zip(run.times_us, run.values, strict=True)})
         return refused
 
     def series(self, place: str, name: str, *, start: float, end: float, most: int) -> list[tuple[float, float]]:
@@ -48,7 +53,7 @@ class MemoryHistorian:
         buckets: dict[int, list[float]] = {}
         for time_us, _, value in self._between(place, name, start=start, end=end):
             buckets.setdefault(time_us // step_us * step_us, []).append(value)
-        rows = [(at / 1e6, min(values), sum(values) / len(values), max(values)) for at, values in buckets.items()]
+        rows = [(at / 1e6, min(values), fsum(values) / len(values), max(values)) for at, values in buckets.items()]
         return rows[: most + 1]
 
     def _between(self, place: str, name: str, *, start: float, end: float) -> list[tuple[int, str, float]]:
@@ -60,6 +65,19 @@ class MemoryHistorian:
                 if found:
                     return sorted(found)
         return []
+
+    def tidy(self, now: float) -> int:
+        """Forget samples older than `raw_days`; return how many."""
+        oldest = oldest_us(self._retention.raw_days, micros(now))
+        if oldest is None:
+            return 0
+        forgotten = 0
+        with self._lock:
+            for kept in (self._readings, self._indices):
+                for key, samples in kept.items():
+                    kept[key] = {at: value for at, value in samples.items() if at[0] >= oldest}
+                    forgotten += len(samples) - len(kept[key])
+        return forgotten
 
     def ready(self) -> str | None:
         """Return None: memory is always there."""

@@ -18,7 +18,7 @@ WAIVER: Final = re.compile(r"# tidy: \w{3,}")
 COMMENTED: Final = {".py", ".js", ".css", ".toml", ".sh", ".yml", ".yaml", ".conf"}
 """Formats that have comments; of files without a suffix those named below."""
 COMMENTED_NAMES: Final = {"Makefile", "Dockerfile", "acl", "run"}
-APACHE: Final = "collector/contract/"
+APACHE: Final = ("collector/contract/", "firmware_sim/senders/")
 
 
 def files() -> Iterator[Path]:

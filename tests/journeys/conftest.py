@@ -68,6 +68,7 @@ class System:
         self.folder = folder
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self._mosquitto = mosquitto
+        self._login: tuple[str, str] | None = None
         folder.mkdir()
         (folder / "plant.toml").write_text(PLANT)
         rows = [
@@ -128,7 +129,11 @@ class System:
         told = json.loads((self.folder / "broker.json").read_text())
         if self._mosquitto is not None:
             return told["host"], told["port"], "", ""
-        return told["host"], told["port"], DEVICE, json.loads((self.folder / "devices.json").read_text())[DEVICE]
+        if self._login is None:
+            login = {"Authorization": f"Bearer {told['token']}"}
+            answer = httpx.post(f"{told['api_url']}/api/v1/machines/{DEVICE}/credentials", headers=login).json()
+            self._login = answer["user"], answer["password"]
+        return told["host"], told["port"], *self._login
 
     def end(self) -> None:
         for child in reversed(self.children.values()):

@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 
 import firmware_sim
-from collector import job_book
+from collector import job_book, plant_file
 from collector.contract.tree import Machine, Plant
 from collector.historian.memory import MemoryHistorian
+from collector.keys import Keys
+from collector.register import Register
 from deploy import direct, wiring
 from deploy.clock import SystemClock
 from deploy.settings import load
+from deploy.works import Collecting
 from firmware_sim.replay import Line, publish, read_lines
 
 RECORDING = Path(firmware_sim.__file__).parent / "recordings" / "octoprint.jsonl"
@@ -34,7 +37,7 @@ SPEED = 20.0
 class Site:
     """An embedded broker and a collector that listens to it."""
 
-    collected: wiring.Collecting
+    collected: Collecting
     address: Any
 
     def jobs(self) -> list[dict[str, Any]]:
@@ -45,10 +48,13 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    plant = Plant({}, {machine.device: machine for machine in MACHINES})
+    path, settings, clock = tmp_path / "plant.toml", load(None, {}), SystemClock()
+    plant_file.save(path, Plant({}, {machine.device: machine for machine in MACHINES}))
+    keys = Keys(tmp_path)
     halt = threading.Event()
-    with wiring.embedded_broker(load(None, {}), tmp_path, None) as broker:
-        parts = wiring.Parts(tmp_path, broker.address, SystemClock(), plant, MemoryHistorian())
+    with wiring.embedded_broker(settings, tmp_path, None) as broker:
+        register = Register(path, keys, now=clock.now)
+        parts = wiring.Parts(tmp_path, broker.address, clock, register, keys, MemoryHistorian(), settings)
         collected = wiring.collecting(parts)
 
         def listen() -> None:

@@ -76,6 +76,12 @@ def test_a_foreign_machine_writes_under_its_prefix_and_reads_nothing() -> None:
     assert 'subscribe: { deny: [">"] }' in row
 
 
+@pytest.mark.parametrize("prefix", ["", "cybersyn", "cybersyn/v1", "a/#", "+/b", "a//b", "$SYS", "/a", "a\nb"])
+def test_a_prefix_that_reaches_beyond_the_machines_own_topics_gets_no_rights(prefix: str) -> None:
+    with pytest.raises(Misconfigured, match="prefix"):
+        foreign_user("pw", prefix)
+
+
 def test_machines_may_use_mqtt_alone_and_only_our_keeper_the_servers_own_port() -> None:
     rows = [line for line in text({"m": device_user("pw", "m", None)}).splitlines() if "{ user:" in line]
     assert [("[MQTT]" in row, "[STANDARD]" in row) for row in rows] == [(True, False), (False, True), (True, False)]

@@ -56,3 +56,13 @@ def test_bounds_hold_at_the_bound_and_not_beyond() -> None:
 def test_batch_comes_back_as_it_went() -> None:
     batch = Batch("mk4", "a/mk4", "native", 1.5, (Samples((1.0, 2.0), {"a_w": (1.0, None)}),), "b", 7)
     assert decode_batch(encode_batch(batch)) == batch
+
+
+@pytest.mark.parametrize(("digits", "fine"), [(32, True), (33, False)])
+def test_row_18_a_number_has_at_most_32_characters(digits: int, fine: bool) -> None:
+    body = b'{"v":1,"m":{"a_w":%s},"boot":"%s"}' % (b"0." + b"1" * (digits - 2), b"1" * 64)
+    if fine:
+        assert decode_reading(body, now=0.0).samples.values
+        return
+    with pytest.raises(Refusal, match="long_number"):
+        decode_reading(body, now=0.0)

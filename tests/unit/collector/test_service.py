@@ -20,8 +20,8 @@ from collector.contract.ports import ReadingRow
 from collector.contract.tree import read_plant
 from collector.drain import Drain
 from collector.historian.memory import MemoryHistorian
-from collector.registry import Registry
-from collector.service import Collector, foreign_filters
+from collector.registry import Registry, foreign_filters
+from collector.service import Collector
 from collector.spool import Spool
 from deploy.clock import FileClock
 from deploy.web import Service, application

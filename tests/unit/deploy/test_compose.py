@@ -5,17 +5,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import paho.mqtt.client as mqtt
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 from ruamel.yaml import YAML
 
 from collector.contract.errors import Misconfigured
@@ -61,7 +57,7 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for folder in ("mosquitto", "plants"):
         shutil.copytree(ROOT / "deploy" / folder, tmp_path / "deploy" / folder)
     shutil.copy(ROOT / "deploy/secrets.sh", tmp_path / "deploy")
-    subprocess.run(["sh", "deploy/secrets.sh", "mk4-07"], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run(["sh", "deploy/secrets.sh"], cwd=tmp_path, check=True, capture_output=True)
     return tmp_path / "secrets"
 
 
@@ -147,96 +143,29 @@ def test_image_installs_a_part_of_the_locked_packages() -> None:
 
 def test_every_secret_is_made_and_none_is_readable_by_the_way(secrets: Path) -> None:
     named = {Path(row["file"]).name for row in COMPOSE["secrets"].values()}
-    assert {path.name for path in secrets.iterdir()} == named
+    assert {path.name for path in secrets.iterdir()} == named | {"tls"}
     assert secrets.stat().st_mode & 0o777 == 0o700
-    assert (secrets / "broker_users").read_text().count("\n") == 3
+    assert (secrets / "broker_users").read_text().count("\n") == 2
 
 
 def test_secrets_that_are_there_stay(secrets: Path) -> None:
-    before = {path.name: path.read_text() for path in secrets.iterdir()}
+    before = {path.name: path.read_text() for path in secrets.iterdir() if path.is_file()}
     subprocess.run(["sh", "deploy/secrets.sh"], cwd=secrets.parent, check=True)
-    assert {path.name: path.read_text() for path in secrets.iterdir()} == before
+    assert {path.name: path.read_text() for path in secrets.iterdir() if path.is_file()} == before
 
 
-def answers(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
+def test_broker_reads_what_the_collector_writes(secrets: Path) -> None:
+    folder = str(settings_of("collector", secrets).broker.users_dir)
+    assert f"broker-users:{folder}" in SERVICES["collector"]["volumes"]
+    assert f"broker-users:{folder}:ro" in SERVICES["mosquitto"]["volumes"]
+    assert f"devices=${{CYBERSYN_DEVICES:-{folder}}}" in (ROOT / "deploy/mosquitto/start.sh").read_text()
+    assert SERVICES["mosquitto"]["user"].partition(":")[2] == SERVICES["collector"]["user"].partition(":")[2]
+    assert folder in (ROOT / "deploy/Dockerfile").read_text()
 
 
-@pytest.fixture(scope="module")
-def broker(secrets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, dict[str, str]]]:
-    """A real Mosquitto with the shipped configuration; only its paths and its port are changed."""
-    if shutil.which("mosquitto") is None or shutil.which("mosquitto_passwd") is None:
-        pytest.skip("no mosquitto on PATH: apt install mosquitto")
-    tmp_path = tmp_path_factory.mktemp("broker")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        free_port = server.getsockname()[1]
-    users = dict(line.split(":") for line in (secrets / "broker_users").read_text().split())
-    shutil.copy(secrets / "broker_users", tmp_path / "users")
-    (tmp_path / "users").chmod(0o600)
-    subprocess.run(["mosquitto_passwd", "-U", tmp_path / "users"], check=True, capture_output=True)
-    text = (ROOT / "deploy/mosquitto/mosquitto.conf").read_text()
-    for old, new in (
-        ("listener 1883", f"user root\nlistener {free_port} 127.0.0.1"),
-        ("/tmp/users", str(tmp_path / "users")),
-        ("/etc/cybersyn/mosquitto", str(ROOT / "deploy/mosquitto")),
-        ("/mosquitto/data/", f"{tmp_path}/"),
-    ):
-        assert old in text
-        text = text.replace(old, new)
-    (tmp_path / "mosquitto.conf").write_text(text)
-    process = subprocess.Popen(["mosquitto", "-c", tmp_path / "mosquitto.conf"], stderr=subprocess.DEVNULL)
-    try:
-        while process.poll() is None and not answers(free_port):
-            pass
-        yield free_port, users
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def may_publish(broker: tuple[int, dict[str, str]], user: str, topic: str) -> bool:
-    """Ask with a connection of its own, because Mosquitto 2.0.11 ends an MQTT 5 connection after a refused PUBLISH."""
-    answers: list[bool] = []
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv5)
-    client.username_pw_set(user, broker[1][user])
-    client.on_connect = lambda *_: client.publish(topic, b"{}", qos=1)
-    client.on_publish = lambda _c, _u, _mid, code, _p: answers.append(not code.is_failure)
-    client.connect("127.0.0.1", broker[0])
-    while not answers:
-        assert client.loop(1.0) == mqtt.MQTT_ERR_SUCCESS
-    client.disconnect()
-    return answers[0]
-
-
-@pytest.mark.parametrize(
-    ("user", "topic", "allowed"),
-    [
-        ("mk4-07", "cybersyn/v1/reading/@mk4-07", True),
-        ("mk4-07", "cybersyn/v1/reading/@mk4-08", False),
-        ("mk4-07", "cybersyn/v1/receipt/@mk4-07", False),
-        ("mk4-07", "cybersyn/v1/alert/commons/_x", False),
-        ("simulator", "octoPrint/mk4-03/temperature/tool0", True),
-        ("simulator", "cybersyn/v1/alert/commons/_x", False),
-        ("cybersyn", "cybersyn/v1/alert/commons/_x", True),
-    ],
-)
-def test_users_write_what_they_need_and_nothing_else(
-    broker: tuple[int, dict[str, str]], user: str, topic: str, *, allowed: bool
-) -> None:
-    assert may_publish(broker, user, topic) is allowed
-
-
-def test_health_check_of_the_broker_hears_what_it_asks_for(broker: tuple[int, dict[str, str]]) -> None:
-    heard: list[str] = []
-    client = mqtt.Client(CallbackAPIVersion.VERSION2)
-    client.username_pw_set("cybersyn", broker[1]["cybersyn"])
-    client.on_connect = lambda *_: client.subscribe("$SYS/broker/uptime")
-    client.on_message = lambda _c, _u, message: heard.append(message.topic)
-    client.connect("127.0.0.1", broker[0])
-    for _ in range(30):
-        client.loop(0.5)
-        if heard:
-            break
-    client.disconnect()
-    assert heard
+def test_services_have_a_listener_that_is_not_published(secrets: Path) -> None:
+    port = settings_of("collector", secrets).broker.port
+    assert not any(published.endswith(f":{port}") for published in SERVICES["mosquitto"]["ports"])
+    assert f"-p {port} " in SERVICES["mosquitto"]["healthcheck"]["test"][-1]
+    assert f"@mosquitto:{port}" in SERVICES["simulator"]["command"][0]
+    assert f"\nlistener {port}\n" in (ROOT / "deploy/mosquitto/mosquitto.conf").read_text()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from collector import plant_file
 from collector.contract.errors import Misconfigured
 from collector.contract.tree import Capacity, Machine, Plant, Unit
-from deploy import plant_file
 
 MACHINES = {
     "mk4": Machine("mk4", "commons/valpo/mk4", cadence_s=60.0, indices={"energy_w": Capacity(100.0, 80.0)}),
@@ -28,6 +28,7 @@ def test_no_file_is_an_empty_plant(tmp_path: Path) -> None:
     assert plant_file.load(tmp_path / "plant.toml") == Plant({}, {})
 
 
-def test_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "nowhere").write_text("a file, no folder")
     with pytest.raises(Misconfigured, match="nowhere"):
         plant_file.save(tmp_path / "nowhere" / "plant.toml", Plant({}, {}))
