@@ -66,7 +66,7 @@ def hear(
     """
     told = tuple(facts)
     now = before or Presence(at)
-    now = replace(now, cadence_s=cadence_s, talks_in=talks_in, heard_at=max(at, now.heard_at))
+    now = replace(now, cadence_s=cadence_s, talks_in=talks_in, heard_at=at)
     own_time = _own_time(told) if sent_at is None else sent_at
     if own_time is not None:
         now = replace(now, lag_s=at - own_time)
@@ -88,7 +88,7 @@ def silent(census: Mapping[str, Presence], now: float, *, listening_since: float
     found: list[Silence] = []
     for device, presence in census.items():
         limit_s = silence_s(presence)
-        due = max(presence.heard_at, listening_since) + (limit_s or 0.0)
+        due = max(min(presence.heard_at, now), listening_since) + (limit_s or 0.0)
         if limit_s is not None and now >= due:
             why = f"nothing heard for {limit_s:g} s (it speaks every {presence.cadence_s:g} s)"
             found.append(Silence(device, replace(presence, silent=True), StateSeen(due, State.OFFLINE, why)))

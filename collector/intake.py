@@ -3,94 +3,30 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from collector import jobs, order
 from collector.census import TALKS_ALWAYS, Presence, check_newcomer, hear
-from collector.contract.codec import OffScale, check_bounds
+from collector.clocks import see
+from collector.contract.codec import check_bounds
 from collector.contract.errors import Refusal
 from collector.contract.event import State, StateSeen
 from collector.contract.ports import Delivery
-from collector.contract.reading import Batch, Fact
+from collector.contract.reading import Batch, Fact, Samples
+from collector.contract.reading_codec import SetAside
 from collector.contract.topics import ROOT_DEFAULT, Kind, Topic, parse_topic
+from collector.decision import Accepted, Decision, Device, Duplicate, Memory, Refused, Throttled
 from collector.dialects import DIALECTS, Heard, native
-from collector.job_track import JobTrack
 from collector.registry import NATIVE, Address, Registry
+from collector.rules import DEFAULT, Rules, Sifted, check_times, sift
 from collector.signs import Sign
 from collector.turn import Quarantined
 
 _TAKEN: Final = frozenset((Kind.READING, Kind.STATE, Kind.EVENT))
-
-
-class Device(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is remembered of a device between messages: it is stored with every turn, so a restart changes nothing.
-
-    `state` is the newest in the log, `decoder` the dialect's own memory.
-    """
-
-    device: str
-    place: str | None
-    dialect: str
-    presence: Presence
-    state: StateSeen | None = None
-    track: JobTrack = JobTrack()
-    decoder: Any = None
-
-
-class Memory(Protocol):
-    """What the collector remembers, this turn's decisions included."""
-
-    def device(self, device: str) -> Device | None:
-        """Return what is remembered of a device."""
-
-    def boot(self, device: str, boot: str) -> order.Boot:
-        """Return what is on disk of a boot."""
-
-    def event_known(self, device: str, event: str) -> bool:
-        """Tell whether the device's event is on disk."""
-
-    def newcomer_count(self) -> int:
-        """Return how many devices without a place are known."""
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """The message is understood: its facts, if any, and what is to be remembered of its sender."""
-
-    record: Device
-    batch: Batch | None
-    boot: tuple[str, order.Boot] | None = None
-    event: str | None = None
-    aside: tuple[Quarantined, ...] = ()
-
-
-@dataclass(frozen=True)
-class Duplicate:
-    """The message is on disk already."""
-
-    record: Device
-
-
-@dataclass(frozen=True)
-class Refused:
-    """The message breaks the contract; `device` is empty where nobody knows whose it is.
-
-    `record` and `boot` are there where its sender and its number could be read all the same.
-    """
-
-    device: str
-    reason: str
-    detail: str
-    record: Device | None = None
-    boot: tuple[str, order.Boot] | None = None
-
-
-Decision = Accepted | Duplicate | Refused
 
 
 def is_ours(topic: str, root: str) -> bool:
@@ -98,20 +34,56 @@ def is_ours(topic: str, root: str) -> bool:
     return topic.startswith(f"{root}/")
 
 
-def decide(message: Delivery, memory: Memory, registry: Registry, *, root: str = ROOT_DEFAULT) -> Decision:
+def sender(topic: str, registry: Registry, root: str) -> str:
+    """Return what a sender is counted under: its address in the topic, or its device by its prefix."""
+    if is_ours(topic, root):
+        return topic[len(root) + 1 :].split("/", 2)[-1]
+    found = registry.foreign(topic)
+    return f"@{found[0].device}" if found is not None else ""
+
+
+@lru_cache(maxsize=65_536)
+def receipt_topic(topic: str, root: str = ROOT_DEFAULT) -> str:
+    """Return where the receipt for a message of our own format is published: at the address that its sender used.
+
+    >>> receipt_topic("cybersyn/v1/reading/@mk4")
+    'cybersyn/v1/receipt/@mk4'
+    """
+    where = topic.removeprefix(f"{root}/v1/").partition("/")[2]
+    return f"{root}/v1/{Kind.RECEIPT}/{where}"
+
+
+def decide(
+    message: Delivery, memory: Memory, registry: Registry, *, root: str = ROOT_DEFAULT, rules: Rules = DEFAULT
+) -> Decision:
     """Return what becomes of a message from the bus."""
+    ground = _Ground(memory, registry, rules)
     whose: list[Address] = []
     try:
         if is_ours(message.topic, root):
             topic = parse_topic(message.topic, root=root)
             if topic.kind not in _TAKEN or topic.id is not None:
                 raise Refusal("bad_topic", f"the collector takes nothing at {message.topic[:120]!r}")
-            return _native(topic, message, memory, registry, whose)
+            return _native(topic, message, ground, whose)
         return _foreign(message, memory, registry, whose)
     except Refusal as refusal:
         if not whose:
             return Refused("", refusal.reason, refusal.detail)
         return _numbered_all_the_same(message, memory, whose[0], refusal)
+
+
+def throttled(message: Delivery, registry: Registry, *, root: str) -> Throttled:
+    """Return whose a message is, without looking at what it says."""
+    try:
+        if not is_ours(message.topic, root):
+            found = registry.foreign(message.topic)
+            return Throttled(found[0].device if found is not None else "", False)
+        topic = parse_topic(message.topic, root=root)
+        device = registry.who(topic, device=None, place=None).device
+    except Refusal:
+        return Throttled("", False)
+    number = native.number_of(message.payload) if topic.kind is Kind.READING else None
+    return Throttled(device, number is not None and order.identifies(*number))
 
 
 def _numbered_all_the_same(message: Delivery, memory: Memory, who: Address, refusal: Refusal) -> Decision:
@@ -121,14 +93,16 @@ def _numbered_all_the_same(message: Delivery, memory: Memory, who: Address, refu
     if number is None or not order.identifies(*number):
         return refused
     boot, seq = number
-    record = _only_heard(memory.device(who.device), _record(memory.device(who.device), who, NATIVE, message))
     known = memory.boot(who.device, boot)
+    record = _only_heard(memory.device(who.device), who, message)
     if not order.is_new(known, seq):
         return Duplicate(record)
-    return dataclasses.replace(refused, record=record, boot=(boot, order.store(known, seq, at=message.at)))
+    return refused._replace(record=record, boot=(boot, order.store(known, seq, at=message.at)))
 
 
-def decide_posted(kind: Kind, body: bytes, memory: Memory, registry: Registry, *, now: float) -> Decision:
+def decide_posted(
+    kind: Kind, body: bytes, memory: Memory, registry: Registry, *, now: float, rules: Rules = DEFAULT
+) -> Decision:
     """Return what becomes of a body that came over HTTP, whose sender is named in it (contract 6)."""
     whose: list[Address] = []
     try:
@@ -136,7 +110,7 @@ def decide_posted(kind: Kind, body: bytes, memory: Memory, registry: Registry, *
         if said.device is None and said.place is None:
             raise Refusal("wrong_shape", "neither device nor place is there; one of them says whose it is")
         topic = _named(kind, said)
-        return _native(topic, Delivery("", body, retained=False, at=now), memory, registry, whose)
+        return _native(topic, Delivery("", body, retained=False, at=now), _Ground(memory, registry, rules), whose)
     except Refusal as refusal:
         return Refused(whose[0].device if whose else "", refusal.reason, refusal.detail)
 
@@ -149,43 +123,105 @@ def _named(kind: Kind, said: native.Said) -> Topic:
         raise Refusal("bad_address", refusal.detail) from None
 
 
-def _native(topic: Topic, message: Delivery, memory: Memory, registry: Registry, whose: list[Address]) -> Decision:
+class _Ground(NamedTuple):
+    """What a decision stands on."""
+
+    memory: Memory
+    registry: Registry
+    rules: Rules
+
+
+def _native(topic: Topic, message: Delivery, ground: _Ground, whose: list[Address]) -> Decision:
+    memory, registry, rules = ground
     who = registry.who(topic, device=None, place=None)
     whose.append(who)
-    said = native.decode(topic.kind, message.payload, now=message.at)
+    machine = registry.plant.machines.get(who.device)
+    clockless = machine is not None and machine.clock == "none"
+    said = native.decode(topic.kind, message.payload, now=message.at, clockless=clockless)
     if said.device is not None or said.place is not None:
         who = registry.who(topic, device=said.device, place=said.place)
+        machine = registry.plant.machines.get(who.device)
     known = memory.device(who.device)
     if known is None and who.place is None:
         check_newcomer(who.device, memory.newcomer_count())
-    machine = registry.plant.machines.get(who.device)
-    cadence_s = machine.cadence_s if machine else 0.0
+    boot = _number(said, who, message, memory)
+    if boot is _KNOWN or _comes_again(said, topic, message, known):
+        return Duplicate(_only_heard(known, who, message))
+    _check_times(said, message, rules)
     before = _record(known, who, NATIVE, message)
-    record, facts = _follow(before, message, said.facts, cadence_s=cadence_s, sent_at=said.sent_at)
+    sifted = _sift(said, before, memory, rules)
+    facts = said.facts if sifted is None else _with(said.facts, sifted)
+    if sifted is not None and sifted.counters is not None:
+        before = replace(before, counters=sifted.counters)
+    cadence_s = machine.cadence_s if machine else 0.0
+    record, told = _follow(before, message, facts, cadence_s=cadence_s, sent_at=said.sent_at)
+    batch = Batch(who.device, who.place, NATIVE, message.at, told, said.boot, said.seq) if told else None
+    aside = (*said.aside, *sifted.aside) if sifted is not None else said.aside
+    kept_aside = tuple([_set_aside(message, who, each) for each in aside]) if aside else ()
+    names = sifted.new_names if sifted is not None else ()
+    return Accepted(record, batch, boot, said.event, kept_aside, names, said.nulls)
+
+
+_KNOWN: Final = ("", order.Boot())
+"""What `_number` returns for a message that is on disk."""
+
+
+def _number(said: native.Said, who: Address, message: Delivery, memory: Memory) -> tuple[str, order.Boot] | None:
+    """Return the sender's boot with this message, None where it does not identify itself, _KNOWN where it is kept."""
     if said.event is not None and memory.event_known(who.device, said.event):
-        return Duplicate(_only_heard(known, record))
-    boot = None
-    if order.identifies(said.boot, said.seq):
-        stored = memory.boot(who.device, str(said.boot))
-        if not order.is_new(stored, int(said.seq or 0)):
-            return Duplicate(_only_heard(known, record))
-        boot = (str(said.boot), order.store(stored, int(said.seq or 0), at=message.at))
-    batch = Batch(who.device, who.place, NATIVE, message.at, facts, said.boot, said.seq) if facts else None
-    aside = tuple(_off_scale(message, who, cell) for cell in said.off_scale)
-    return Accepted(record, batch, boot, said.event, aside)
+        return _KNOWN
+    if said.boot is None or said.seq is None or not order.identifies(said.boot, said.seq):
+        return None
+    stored = memory.boot(who.device, said.boot)
+    if not order.is_new(stored, said.seq):
+        return _KNOWN
+    return said.boot, order.store(stored, said.seq, at=message.at)
+
+
+def _comes_again(said: native.Said, topic: Topic, message: Delivery, known: Device | None) -> bool:
+    """Tell whether a reading without a number was only kept by the broker, and told again because we subscribed."""
+    if not message.retained or topic.kind is not Kind.READING or said.seq is not None or known is None:
+        return False
+    return said.sent_at is None or (known.clock is not None and said.sent_at <= known.clock.newest_at)
+
+
+def _check_times(said: native.Said, message: Delivery, rules: Rules) -> None:
+    if said.sent_at is None:
+        return
+    oldest = said.sent_at
+    for fact in said.facts:
+        if isinstance(fact, Samples) and len(fact.times) > 1:
+            oldest = min(oldest, *fact.times)
+    check_times(oldest, said.sent_at, now=message.at, rules=rules)
+
+
+def _sift(said: native.Said, before: Device, memory: Memory, rules: Rules) -> Sifted | None:
+    """Return what the rules leave of a reading; None for other messages."""
+    samples = said.facts[0] if said.facts else None
+    if not isinstance(samples, Samples):
+        return None
+    names = memory.names(before.device)
+    return sift(samples, names, before.counters, boot=said.boot, series_count=memory.series_count(), rules=rules)
+
+
+def _with(facts: tuple[Fact | Sign, ...], sifted: Sifted) -> tuple[Fact | Sign, ...]:
+    return (*((sifted.samples,) if sifted.samples.values else ()), *sifted.notes, *facts[1:])
 
 
 def _record(known: Device | None, who: Address, dialect: str, message: Delivery) -> Device:
     if known is None:
         return Device(who.device, who.place, dialect, Presence(message.at))
+    if known.place == who.place and known.dialect == dialect:
+        return known
     return replace(known, place=who.place, dialect=dialect)
 
 
-def _only_heard(known: Device | None, record: Device) -> Device:
+def _only_heard(known: Device | None, who: Address, message: Delivery) -> Device:
     """Return the record of a sender that said something again: it was heard, and nothing else changed."""
+    record = _record(known, who, NATIVE, message)
     if known is None or known.presence.silent:
         return known or record
-    return replace(known, presence=replace(known.presence, heard_at=record.presence.heard_at))
+    return replace(known, presence=replace(known.presence, heard_at=message.at))
 
 
 def _foreign(message: Delivery, memory: Memory, registry: Registry, whose: list[Address]) -> Decision:
@@ -215,6 +251,11 @@ def _follow(
     sent_at: float | None = None,
 ) -> tuple[Device, tuple[Fact, ...]]:
     """Return the record after what was said, and the facts: job signs followed, states only where they changed."""
+    clock = record.clock if sent_at is None else see(record.clock, sent_at, message.at)
+    if len(said) == 1 and isinstance(said[0], Samples) and not record.presence.silent:  # by far the most
+        lag_s = record.presence.lag_s if sent_at is None else message.at - sent_at
+        presence = replace(record.presence, heard_at=message.at, cadence_s=cadence_s, talks_in=talks_in, lag_s=lag_s)
+        return replace(record, presence=presence, clock=clock), (said[0],)
     track, facts = jobs.follow(record.track, said)
     presence, restated = hear(
         record.presence, facts, at=message.at, cadence_s=cadence_s, talks_in=talks_in, sent_at=sent_at
@@ -227,12 +268,16 @@ def _follow(
                 continue
             state = fact
         kept.append(fact)
-    return replace(record, track=track, presence=presence, state=state), tuple(kept)
+    return replace(record, track=track, presence=presence, state=state, clock=clock), tuple(kept)
 
 
-def _off_scale(message: Delivery, who: Address, cell: OffScale) -> Quarantined:
-    detail = f"{cell.indicator} = {cell.value:g} is not within {cell.low:g}..{cell.high:g} (device: {who.device})"
+def _set_aside(message: Delivery, who: Address, what: SetAside) -> Quarantined:
     aside = Quarantined.of(
-        message.topic, message.payload, device=who.device, reason="off_scale", detail=detail, at=message.at
+        message.topic,
+        message.payload,
+        device=who.device,
+        reason=what.reason,
+        detail=f"{what.detail} (device: {who.device})",
+        at=message.at,
     )
     return aside._replace(replayable=False)

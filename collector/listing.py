@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from collector import order
 from collector.contract.codec import format_time
 from collector.contract.event import State
 from collector.contract.figure import Figure
+from collector.decision import Device
 from collector.drain import READER
-from collector.intake import Device
 from collector.memory import Memory
 from collector.registry import Registry
 from collector.spool import Spool
@@ -64,12 +64,38 @@ def _row(
         "why": state.why if state else None,
         "last_seen": format_time(record.presence.heard_at) if record else None,
         "dialect": machine.dialect if machine else record.dialect if record else None,
-        "lag_s": None if lag_s is None else round(lag_s, 3),
+        "lag_s": _rounded(lag_s),
+        "skew_s": _rounded(record.clock.skew_s if record and record.clock else None),
+        "jitter_s": _rounded(record.clock.jitter_s if record and record.clock else None),
         "cadence_s": machine.cadence_s if machine else 0.0,
         "missing_count": sum(order.missing_count(boot) for boot in boots.values()),
         "numbered": bool(boots),
         "account": balance or dict.fromkeys(WORDS, 0),
     }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+def gaps(memory: Memory) -> list[dict[str, Any]]:
+    """Return the seqs that are missing, by device and boot: what fell between, and closes when it arrives late."""
+    return [
+        {"device": record.device, "boot": name, "first": low, "last": high, "heard_at": format_time(boot.heard_at)}
+        for record in memory.devices()
+        for name, boot in sorted(memory.boots_of(record.device).items())
+        for low, high in boot.gaps
+    ]
+
+
+def total(balances: Iterable[dict[str, int]]) -> dict[str, int]:
+    """Return the account of all devices together.
+
+    >>> total([{"received": 2, "stored": 2}, {"received": 1, "duplicate": 1}])["received"]
+    3
+    """
+    rows = list(balances)
+    return {word: sum(row.get(word, 0) for row in rows) for word in WORDS}
 
 
 def figures(spool: Spool, memory: Memory) -> Iterator[Figure]:
@@ -82,12 +108,7 @@ def figures(spool: Spool, memory: Memory) -> Iterator[Figure]:
         yield Figure(
             "cybersyn_messages_pending", "gauge", "messages not in the historian yet", pending, {"device": device}
         )
-    last = spool.last()
-    yield Figure("cybersyn_facts", "counter", "batches in the fact log", last)
-    for reader, n in sorted(spool.readers().items()):
-        yield Figure(
-            "cybersyn_facts_behind", "gauge", "batches a reader has still to read", last - n, {"reader": reader}
-        )
+    yield Figure("cybersyn_facts", "counter", "batches in the fact log", spool.last())
     for record in memory.devices():
         gaps = sum(order.missing_count(boot) for boot in memory.boots_of(record.device).values())
         yield Figure("cybersyn_missing_messages", "gauge", "seqs known to be missing", gaps, {"device": record.device})

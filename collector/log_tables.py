@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS readers (name TEXT PRIMARY KEY, n INTEGER NOT NULL, s
 CREATE TABLE IF NOT EXISTS boots (device TEXT, boot TEXT, record BLOB NOT NULL,
   PRIMARY KEY (device, boot)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS devices (device TEXT PRIMARY KEY, record BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS indicators (device TEXT, name TEXT, PRIMARY KEY (device, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events (device TEXT, id TEXT, at REAL NOT NULL, PRIMARY KEY (device, id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS events_by_time ON events (device, at);
 CREATE INDEX IF NOT EXISTS events_by_age ON events (at);
@@ -128,4 +129,4 @@ def _runs(rows: Iterable[_Row]) -> Iterable[tuple[int, list[_Row]]]:
         yield run[0][0], run
 
 
-FORMAT: Final = Format("spool", 2, TABLES, (Step(2, _pack_rows),), shrinks=True)
+FORMAT: Final = Format("spool", 3, TABLES, (Step(2, _pack_rows),), shrinks=True)

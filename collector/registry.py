@@ -13,6 +13,7 @@ from collector.contract.tree import Machine, Plant, read_plant
 from collector.dialects import DIALECTS
 
 NATIVE: Final = "native"
+ADDRESSES_KEPT: Final = 65_536
 FILTERS_MAX: Final = 50
 """Topic filters of foreign machines in one session: nats-server grants 65 in all."""
 
@@ -46,6 +47,7 @@ class Registry:
         foreign = [machine for machine in plant.machines.values() if machine.prefix is not None]
         self._foreign = sorted(((str(m.prefix).rstrip("/") + "/", m) for m in foreign), key=lambda row: -len(row[0]))
         self._native: dict[str, list[Machine]] = {}
+        self._known: dict[tuple[Topic, str | None, str | None], Address] = {}
         for machine in plant.machines.values():
             if machine.dialect == NATIVE:
                 self._native.setdefault(machine.place, []).append(machine)
@@ -66,6 +68,14 @@ class Registry:
 
         `device` and `place` are what the body says of itself, if anything (contract 3).
         """
+        asked = (topic, device, place)
+        if (address := self._known.get(asked)) is None:
+            if len(self._known) >= ADDRESSES_KEPT:
+                self._known.clear()
+            address = self._known[asked] = self._find(topic, device=device, place=place)
+        return address
+
+    def _find(self, topic: Topic, *, device: str | None, place: str | None) -> Address:
         self._agree("device", topic.device, device)
         self._agree("place", topic.place, place)
         if topic.device is not None or device is not None:

@@ -24,6 +24,8 @@ def keep_senders(db: sqlite3.Connection, turn: Turn) -> None:
     db.executemany("INSERT OR REPLACE INTO devices VALUES (?, ?)", list(turn.devices.items()))
     events = [(device, event, at) for (device, event), at in turn.events.items()]
     db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?)", events)
+    names = [(device, name) for device, found in turn.names.items() for name in found]
+    db.executemany("INSERT OR IGNORE INTO indicators VALUES (?, ?)", names)
 
 
 def keep_counts(db: sqlite3.Connection, counts: Mapping[tuple[str, str], int]) -> None:
@@ -41,6 +43,14 @@ def boots(db: sqlite3.Connection) -> dict[tuple[str, str], Boot]:
     """Return the records of all senders."""
     rows = db.execute("SELECT device, boot, record FROM boots")
     return {(device, boot): msgspec.msgpack.decode(blob, type=Boot) for device, boot, blob in rows}
+
+
+def indicators(db: sqlite3.Connection) -> dict[str, set[str]]:
+    """Return the indicators that each device has brought."""
+    found: dict[str, set[str]] = {}
+    for device, name in db.execute("SELECT device, name FROM indicators"):
+        found.setdefault(device, set()).add(name)
+    return found
 
 
 def forget(db: sqlite3.Connection, before: float) -> int:

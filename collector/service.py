@@ -5,112 +5,137 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from typing import Any, Final, TypeVar
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
 
-import msgspec
-from msgspec.structs import replace
-
-from collector import intake, jobs, quarantine, receipts
-from collector.census import silent
-from collector.contract.codec import encode
+from collector import intake, quarantine, receipts
+from collector.asking import Asked, emptied
+from collector.contract.codec import encode_batch
 from collector.contract.errors import Refusal, Unavailable
 from collector.contract.event import Noted, Trouble
 from collector.contract.limits import BATCH_MESSAGES_MAX, RECEIPT_EVENTS_MAX
-from collector.contract.ports import Bus, Clock, Delivery
-from collector.contract.reading import Batch, Fact, Numbered
+from collector.contract.ports import Bus, Clock, Delivery, Posting
+from collector.contract.reading import Batch, Numbered
 from collector.contract.topics import ROOT_DEFAULT, Kind, Topic, format_topic
 from collector.contract.tree import Plant
+from collector.decision import Accepted, Decision, Duplicate, Refused
 from collector.memory import Memory
+from collector.notices import Notice, Notices
+from collector.pace import Pace
+from collector.quota import Quota, Quotas
 from collector.registry import NATIVE, Registry, foreign_filters, native_filters
+from collector.rules import Rules
 from collector.spool import Spool
 from collector.turn import Quarantined, Turn
+from collector.watch import Watch
 
-_ANSWER_S: Final = 20.0
-_DEAF_S: Final = 1.0
-"""A turn that comes later than this (real s) after the one before was deaf meanwhile: silence then is ours."""
-
-
-_T = TypeVar("_T")
 OURSELVES: Final = "collector"
 """The device under whose name the collector states its own trouble."""
-AWAY_S: Final = 30.0
-"""After how long without the broker (real s) that is trouble."""
+NULL_NAMES_MAX: Final = 10_000
+"""Indicators whose empty cells are counted."""
 
 
-class _Asked:
-    """A message that somebody waits for: over HTTP, or out of quarantine. The loop decides it."""
+class Ways(NamedTuple):
+    """How a collector works: what it hears (None: all of the registry), its name, its bounds.
 
-    def __init__(self, decide: Callable[[], intake.Decision]) -> None:
-        self.decide = decide
-        self.answer: Future[str] = Future()
+    `paced` lets few messages share an fsync; without, every turn is kept at once.
+    """
+
+    root: str = ROOT_DEFAULT
+    filters: Sequence[str] | None = None
+    name: str = OURSELVES
+    rules: Rules = Rules()
+    quota: Quota = Quota()
+    paced: bool = False
 
 
 class Collector:
     """Turns messages into numbered facts. `turn` is called by one thread; everything else may be by any."""
 
-    def __init__(
-        self,
-        *,
-        spool: Spool,
-        bus: Bus,
-        clock: Clock,
-        registry: Registry,
-        root: str = ROOT_DEFAULT,
-        filters: Sequence[str] | None = None,
-        name: str = OURSELVES,
-    ) -> None:
+    def __init__(self, *, spool: Spool, bus: Bus, clock: Clock, registry: Registry, ways: Ways = Ways()) -> None:  # noqa: B008 - it never changes
         self.spool = spool
         self.clock = clock
         self.registry = registry
+        self.ways = ways
         self.memory = Memory(spool)
         self._bus = bus
-        self.root = root
-        self._asked: queue.Queue[_Asked] = queue.Queue()
+        self._watch = Watch(self.memory, bus, clock, name=ways.name)
+        self._pace = Pace() if ways.paced else None
+        self._quotas = Quotas(ways.quota)
+        self._notices = Notices()
+        self._asked: queue.Queue[Asked] = queue.Queue()
+        self._notes: queue.Queue[Batch] = queue.Queue()
         self._receipts = receipts.Thinned()
         self._held: list[Delivery] = []
-        self._held_asked: list[_Asked] = []
-        self._listening_since = clock.now()
-        self._watched_at_s = self._connected_at_s = time.monotonic()
-        self._away_told = False
-        self._troubles: dict[str, str] = {}
+        self._held_over: list[tuple[Delivery, str]] = []
+        self._own: list[Batch] = []
+        self._held_asked: list[Asked] = []
+        self._disk_told = False
         self.untold_count = 0
-        self._name, self._all = name, filters is None
-        self._notes: queue.Queue[Batch] = queue.Queue()
-        bus.subscribe(filters if filters is not None else [*native_filters(root), *foreign_filters(registry)])
+        self.failed_count = 0
+        self.null_counts: Counter[str] = Counter()
+        bus.subscribe(
+            ways.filters if ways.filters is not None else [*native_filters(ways.root), *foreign_filters(registry)]
+        )
 
     def note(self, event: str, body: dict[str, Any], *, device: str | None = None) -> None:
         """Put an event of our own into the log with the next turn. Any thread may call."""
         now = self.clock.now()
-        self._notes.put(Batch(device or self._name, None, NATIVE, now, (Noted(now, event, body),)))
+        self._notes.put(Batch(device or self.ways.name, None, NATIVE, now, (Noted(now, event, body),)))
 
     def replant(self, plant: Plant) -> None:
         """Go by this plant from now on. Any thread may call."""
         before = set(foreign_filters(self.registry))
         self.registry = Registry(plant)
-        if self._all and (fresh := [f for f in foreign_filters(self.registry) if f not in before]):
+        if self.ways.filters is None and (fresh := [f for f in foreign_filters(self.registry) if f not in before]):
             self._bus.subscribe(fresh)
 
     def turn(self, wait_s: float = 0.05) -> int:
         """Decide and keep what has come; return how many. Raises Unavailable, and then they wait for the next turn."""
-        if not self._held and not self._held_asked:
-            self._held = self._bus.take(most=BATCH_MESSAGES_MAX, wait_s=wait_s)
-            self._held_asked = list(_emptied(self._asked))
+        room = BATCH_MESSAGES_MAX - len(self._held)
+        if room:
+            self._take(self._bus.take(most=room, wait_s=wait_s))
+        self._held_asked += emptied(self._asked)
+        self._own += [*emptied(self._notes), *self._watch.noticed()]
+        if self._may_wait():
+            return 0
         turn = Turn()
         for delivery in self._held:
             self._decide(delivery, turn)
+        for delivery, over in self._held_over:
+            self._throttle(delivery, turn, over)
         answers = [(asked, self._decide_asked(asked, turn)) for asked in self._held_asked]
-        turn.made.extend(_emptied(self._notes))
-        self._watch(turn)
+        turn.made += self._own
+        self._watch.look(turn, is_behind=room <= 0 or len(self._held) >= BATCH_MESSAGES_MAX)
         self._keep(turn)
-        self._bus.acknowledge(self._held)
+        taken = [*self._held, *(delivery for delivery, _ in self._held_over)]
+        self._bus.acknowledge(taken)
         for asked, answer in answers:
-            _answer(asked, answer)
-        count = len(self._held) + len(answers)
-        self._held, self._held_asked = [], []
+            asked.answer(answer)
+        self._held, self._held_over, self._held_asked = [], [], []
         self._send_receipts()
-        return count
+        return len(taken) + len(answers)
+
+    def _take(self, arrived: Sequence[Delivery]) -> None:
+        """Hold what has come until it is kept; what is beyond its sender's quota, apart."""
+        now_s, root = time.monotonic(), self.ways.root
+        for delivery in arrived:
+            sender = intake.sender(delivery.topic, self.registry, root)
+            over = self._quotas.exceeded(sender, len(delivery.payload), now_s)
+            if over is None:
+                self._held.append(delivery)
+            else:
+                self._held_over.append((delivery, over))
+
+    def _may_wait(self) -> bool:
+        """Tell whether what has come may wait for more to share an fsync: only readings do, and nobody is asking."""
+        if self._pace is None or not self._held or self._held_asked or len(self._held) >= BATCH_MESSAGES_MAX:
+            return False
+        readings = f"{self.ways.root}/v1/{Kind.READING}/"
+        urgent = not all(delivery.topic.startswith(readings) for delivery in self._held)
+        return not urgent and not self._pace.is_due(len(self._held), time.monotonic())
 
     def _keep(self, turn: Turn) -> None:
         self.memory.stage(turn)
@@ -120,122 +145,121 @@ class Collector:
             numbered = self.spool.commit(turn)
         except Unavailable as error:
             self.memory.forget()
-            self._troubles["disk"] = f"{len(turn.batches)} messages had to wait: {error}"
+            self._tell_of_disk(f"{len(turn.batches)} messages wait: {error}")
             raise
-        self._troubles.clear()
+        self._disk_told, self._own = False, []
         self.memory.keep()
+        if self._pace is not None and self._held:
+            self._pace.committed(len(self._held), time.monotonic())
+        self._notices.add(turn.made)
         self._tell(numbered)
 
+    def _tell_of_disk(self, why: str) -> None:
+        """State once that messages have to wait: there may be room for that where there is none for them."""
+        if not self._disk_told:
+            now = self.clock.now()
+            self._own.append(Batch(self.ways.name, None, NATIVE, now, (Trouble(now, "disk", why),)))
+            self._disk_told = True
+        if self._own:
+            with suppress(Unavailable):
+                self._tell(self.spool.commit(Turn(made=self._own)))
+                self._notices.add(self._own)
+                self._own = []
+
     def _decide(self, delivery: Delivery, turn: Turn) -> None:
-        decision = intake.decide(delivery, self.memory, self.registry, root=self.root)
-        if isinstance(decision, intake.Refused):
-            _count(turn, decision.device, "quarantined")
-            if decision.record is not None:
-                # A refused seq counts as stored: quarantine has it, and its sender may forget it (contract 2).
-                self.memory.learn(decision.record, boot=decision.boot)
-                self._want_receipt(delivery.topic, decision.device)
-            kept = Quarantined.of(
-                delivery.topic,
-                delivery.payload,
-                device=decision.device,
-                reason=decision.reason,
-                detail=decision.detail,
-                at=delivery.at,
-            )
-            turn.quarantined.append(kept)
+        """Put what becomes of a message into the turn; one that breaks us is kept as well."""
+        ways = self.ways
+        try:
+            decision = intake.decide(delivery, self.memory, self.registry, root=ways.root, rules=ways.rules)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next message must be taken
+            self.failed_count += 1
+            decision = Refused("", "our_fault", f"{type(error).__name__}: {error}"[:300])
+        if isinstance(decision, Refused):
+            self._refuse(delivery, decision, turn)
             return
         self._accept(decision, turn)
-        if intake.is_ours(delivery.topic, self.root):
+        if intake.is_ours(delivery.topic, ways.root):
             self._want_receipt(delivery.topic, decision.record.device)
 
-    def _decide_asked(self, asked: _Asked, turn: Turn) -> Refusal | str:
+    def _refuse(self, delivery: Delivery, decision: Refused, turn: Turn) -> None:
+        _count(turn, decision.device, "quarantined")
+        if decision.record is not None:
+            # A refused seq counts as stored: quarantine has it, and its sender may forget it (contract 2).
+            self.memory.learn(decision.record, boot=decision.boot)
+            self._want_receipt(delivery.topic, decision.device)
+        device, reason, detail = decision.device, decision.reason, decision.detail
+        kept = Quarantined.of(
+            delivery.topic, delivery.payload, device=device, reason=reason, detail=detail, at=delivery.at
+        )
+        turn.quarantined.append(kept)
+        if reason == "clock_ahead" and device and self._notices.is_due((reason, device), delivery.at):
+            self._note(turn, device, delivery.at, reason, detail)
+
+    def _throttle(self, delivery: Delivery, turn: Turn, over: str) -> None:
+        """Leave a message that its sender still has to it, for no receipt names it; keep any other in quarantine."""
+        decision = intake.throttled(delivery, self.registry, root=self.ways.root)
+        if decision.keeps:
+            _count(turn, decision.device, "rejected")
+        else:
+            self._refuse(delivery, Refused(decision.device, "over_quota", over), turn)
+        if self._notices.is_due(("over_quota", decision.device), delivery.at):
+            self._note(turn, decision.device or self.ways.name, delivery.at, "throttled", over)
+
+    def _note(self, turn: Turn, device: str, at: float, event: str, detail: str) -> None:
+        machine = self.registry.plant.machines.get(device)
+        place = machine.place if machine is not None else None
+        turn.made.append(Batch(device, place, NATIVE, at, (Noted(at, event, {"detail": detail}),)))
+
+    def _decide_asked(self, asked: Asked, turn: Turn) -> Refusal | str:
         decision = asked.decide()
-        if isinstance(decision, intake.Refused):
+        if isinstance(decision, Refused):
             _count(turn, decision.device, "rejected")
             return Refusal(decision.reason, decision.detail)
         self._accept(decision, turn)
         return decision.record.device
 
-    def _accept(self, decision: intake.Accepted | intake.Duplicate, turn: Turn) -> None:
+    def _accept(self, decision: Accepted | Duplicate, turn: Turn) -> None:
         device = decision.record.device
-        if isinstance(decision, intake.Duplicate):
+        if isinstance(decision, Duplicate):
             _count(turn, device, "duplicate")
             self.memory.learn(decision.record)
             return
         _count(turn, device, "kept" if decision.batch is not None else "empty")
-        self.memory.learn(decision.record, boot=decision.boot, event=decision.event)
+        self.memory.learn(decision.record, boot=decision.boot, event=decision.event, names=decision.names)
         turn.quarantined.extend(decision.aside)
+        if decision.nulls and len(self.null_counts) < NULL_NAMES_MAX:
+            self.null_counts.update(decision.nulls)
         if decision.batch is not None:
             turn.batches.append(decision.batch)
+
+    def noticed(self) -> list[Notice]:
+        """Return what was noticed since the start, oldest first. Any thread may call."""
+        return self._notices.newest()
 
     def finish(self) -> None:
         """Decide what still waits for more words, as at the end of a recording."""
         turn = Turn()
-        self._settle(turn, now=float("inf"))
+        self._watch.settle(turn, now=float("inf"))
         self._keep(turn)
 
-    def _watch(self, turn: Turn) -> None:
-        """Add what time alone tells: ends that have waited long enough, and silence."""
-        now, real_s = self.clock.now(), time.monotonic()
-        if not self._bus.connected or real_s - self._watched_at_s > _DEAF_S:
-            self._listening_since = now
-        self._watched_at_s = real_s
-        self._settle(turn, now=now)
-        self._complain(turn, now, real_s)
-        if len(self._held) < BATCH_MESSAGES_MAX:
-            self._hush(turn, now)
-
-    def _settle(self, turn: Turn, *, now: float) -> None:
-        for record in self._newest():
-            track, facts = jobs.settle(record.track, now)
-            if facts:
-                self._state(replace(record, track=track), turn, facts)
-
-    def _complain(self, turn: Turn, now: float, real_s: float) -> None:
-        """State our own trouble as facts: a broker that was away long, a disk that could not be written."""
-        if self._bus.connected:
-            self._connected_at_s, self._away_told = real_s, False
-        elif not self._away_told and real_s - self._connected_at_s > AWAY_S:
-            self._away_told = True
-            self._troubles["broker"] = f"the broker has not answered for {AWAY_S:.0f} s"
-        for kind, why in self._troubles.items():
-            turn.made.append(Batch(OURSELVES, None, NATIVE, now, (Trouble(now, kind, why),)))
-
-    def _hush(self, turn: Turn, now: float) -> None:
-        """Say who fell silent; while we did not listen ourselves, nobody did."""
-        census = {record.device: record.presence for record in self._newest() if record.presence.cadence_s > 0}
-        for device, presence, fact in silent(census, now, listening_since=self._listening_since):
-            record = self.memory.device(device)
-            assert record is not None
-            self._state(replace(record, presence=presence, state=fact), turn, (fact,))
-
-    def _newest(self) -> list[intake.Device]:
-        return [self.memory.device(record.device) or record for record in self.memory.devices()]
-
-    def _state(self, record: intake.Device, turn: Turn, facts: tuple[Fact, ...]) -> None:
-        """Put facts into the log that no message brought."""
-        self.memory.learn(record)
-        turn.made.append(Batch(record.device, record.place, record.dialect, self.clock.now(), facts))
-
     def _want_receipt(self, topic: str, device: str) -> None:
-        where = topic.removeprefix(f"{self.root}/v1/").partition("/")[2]
-        self._receipts.want(f"{self.root}/v1/{Kind.RECEIPT}/{where}", device)
+        self._receipts.want(intake.receipt_topic(topic, self.ways.root), device)
 
     def _tell(self, numbered: Sequence[Numbered]) -> None:
+        """Say what is in the log now; what the broker could never take is counted: the log has it all the same."""
+        postings: list[Posting] = []
         for n, batch in numbered:
-            topic = Topic(Kind.FACT, place=batch.place, device=None if batch.place else batch.device)
-            self._publish(format_topic(topic, root=self.root), encode({"n": n, **msgspec.to_builtins(batch)}))
+            where = Topic(Kind.FACT, place=batch.place, device=None if batch.place else batch.device)
+            body = b'{"n":%d,%b' % (n, encode_batch(batch)[1:])
+            postings.append(Posting(format_topic(where, root=self.ways.root), body))
+        self.untold_count += self._bus.publish_all(postings)
 
     def _send_receipts(self) -> None:
-        for topic, device in self._receipts.due(time.monotonic()):
-            self._publish(topic, self.receipt(device), retain=True)
-
-    def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Say it; what the broker could never take is counted: the fact log has it all the same."""
-        try:
-            self._bus.publish(topic, payload, retain=retain)
-        except Refusal:
-            self.untold_count += 1
+        due = self._receipts.due(time.monotonic())
+        if due:
+            self.untold_count += self._bus.publish_all(
+                [Posting(topic, self.receipt(device), retain=True) for topic, device in due]
+            )
 
     def receipt(self, device: str) -> bytes:
         """Return what a device may forget: what is on disk now."""
@@ -244,7 +268,10 @@ class Collector:
 
     def post(self, kind: Kind, body: bytes) -> bytes:
         """Return the receipt once the body is on disk, also of a duplicate. Raises Refusal or Unavailable."""
-        return self._ask(lambda: intake.decide_posted(kind, body, self.memory, self.registry, now=self.clock.now()))
+        ways = self.ways
+        return self._ask(
+            lambda: intake.decide_posted(kind, body, self.memory, self.registry, now=self.clock.now(), rules=ways.rules)
+        )
 
     def replay(self, item_id: int) -> bytes:
         """Return the receipt once a quarantined message is on disk; a Refusal where it still breaks the contract."""
@@ -252,42 +279,20 @@ class Collector:
         if item is None or not item.replayable:
             why = "is not there" if item is None else f"has {item.bytes} bytes, and only its head was kept"
             raise Refusal("not_replayable", f"quarantined message {item_id} {why}")
-        payload = quarantine.payload(self.spool, item_id)
+        message = Delivery(item.topic, quarantine.payload(self.spool, item_id), retained=False, at=self.clock.now())
+        ways = self.ways
         receipt = self._ask(
-            lambda: intake.decide(
-                Delivery(item.topic, payload, retained=False, at=self.clock.now()),
-                self.memory,
-                self.registry,
-                root=self.root,
-            )
+            lambda: intake.decide(message, self.memory, self.registry, root=ways.root, rules=ways.rules)
         )
         quarantine.replayed(self.spool, item_id, at=self.clock.now())
         return receipt
 
-    def _ask(self, decide: Callable[[], intake.Decision]) -> bytes:
-        asked = _Asked(decide)
+    def _ask(self, decide: Callable[[], Decision]) -> bytes:
+        asked = Asked(decide)
         self._asked.put(asked)
-        try:
-            return self.receipt(asked.answer.result(timeout=_ANSWER_S))
-        except TimeoutError:
-            raise Unavailable(f"nothing was written within {_ANSWER_S:.0f} s; send it again") from None
+        return self.receipt(asked.wait())
 
 
 def _count(turn: Turn, device: str, word: str) -> None:
     turn.counts[device, "received"] += 1
     turn.counts[device, word] += 1
-
-
-def _answer(asked: _Asked, answer: Refusal | str) -> None:
-    if isinstance(answer, Refusal):
-        asked.answer.set_exception(answer)
-    else:
-        asked.answer.set_result(answer)
-
-
-def _emptied(waiting: queue.Queue[_T]) -> Iterator[_T]:
-    while True:
-        try:
-            yield waiting.get_nowait()
-        except queue.Empty:
-            return

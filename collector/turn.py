@@ -40,7 +40,7 @@ class Turn:
     """The changes of one turn: facts, senders' records, devices' states, event ids, refusals and counts.
 
     `batches` came as messages, `made` are the collector's own. Counts are by (device, word), words as in the account:
-    received, kept, empty, duplicate, rejected, quarantined.
+    received, kept, empty, duplicate, rejected, quarantined. `names` are indicators that a device never brought before.
     """
 
     batches: list[Batch] = field(default_factory=list)
@@ -50,6 +50,7 @@ class Turn:
     quarantined: list[Quarantined] = field(default_factory=list)
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     made: list[Batch] = field(default_factory=list)
+    names: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def empty(self) -> bool:
         """Tell whether there is nothing to keep."""

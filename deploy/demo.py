@@ -203,7 +203,9 @@ class _Demo:
 
     def _service(self) -> Service:
         address = self.broker.address
-        where = Where(address.host, address.port, f"http://127.0.0.1:{self.wish.port}", self.collected.collector.root)
+        where = Where(
+            address.host, address.port, f"http://127.0.0.1:{self.wish.port}", self.collected.collector.ways.root
+        )
         collected, filtered = self.collected.service(self.supervisor, where), self.filtered.service(self.supervisor)
         return Service(
             "Cybersyn demo",
@@ -219,7 +221,7 @@ class _Demo:
             bus=self.room_bus,
             clock=self.clock,
             seed=lambda: wiring.seed_of(self.collected, self.filtered),
-            root=self.collected.collector.root,
+            root=self.collected.collector.ways.root,
             notice=Notice(len(self.story.machines), len(RECORDED)),
             version=version("cybersyn"),
         )
@@ -238,7 +240,7 @@ class _Demo:
             credentials=self.passwords,
             faults=faults,
             truth=self.truth,
-            root=self.collected.collector.root,
+            root=self.collected.collector.ways.root,
             meters_kwh=self.meters_kwh,
         )
         for name, work in (("machines", partial(fleet.run, self._halt)), ("recorded", self._replay)):

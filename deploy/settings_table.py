@@ -116,6 +116,15 @@ class Collector:
         "whether POST readings and events ask for a device's credentials; auto: if something listens beyond loopback",
         _is_one_of("auto", "always", "never"),
     )
+    ahead_s_max: int = _row(
+        300, "how far a device's stamp may lie in the future; beyond, the message is refused", _is_between(1, 86_400)
+    )
+    device_messages_per_s_max: int = _row(
+        5_000, "messages a second of one device, on average over 10 s; 0: as many as it likes", _is_between(0, 10**9)
+    )
+    device_bytes_per_s_max: int = _row(
+        4 * 1024**2, "payload bytes a second of one device, on average over 10 s; 0: any", _is_between(0, 2**40)
+    )
     log_bytes_max: int = _row(
         4 * 1024**3, "what the fact log may use on disk; beyond, no message is taken", _is_between(4 * 1024**2, 2**50)
     )

@@ -30,10 +30,12 @@ from collector.journal import SqliteJournal
 from collector.keys import Keys
 from collector.login import Login
 from collector.private import write_private
+from collector.quota import Quota
 from collector.register import LOOK_S, Register
 from collector.registry import Registry
+from collector.rules import Rules
 from collector.security import Record
-from collector.service import Collector
+from collector.service import Collector, Ways
 from collector.spool import Spool
 from collector.stays import MovedHistorian
 from collector.violations import Violation
@@ -117,9 +119,7 @@ def collecting(parts: Parts) -> Collecting:
         bus=bus,
         clock=parts.clock,
         registry=Registry(register.plant),
-        root=parts.root,
-        filters=chosen.filters.split() or None,
-        name=chosen.name,
+        ways=_ways(parts.settings),
     )
     drain = Drain(
         spool,
@@ -140,6 +140,19 @@ def collecting(parts: Parts) -> Collecting:
         kept_token(parts.folder),
         Login(parts.keys, required=login_required(parts.settings), on_violation=violations.hear),
         violations,
+    )
+
+
+def _ways(settings: Settings) -> Ways:
+    """Return how the collector of these settings works."""
+    chosen = settings.collector
+    return Ways(
+        root=settings.broker.root,
+        filters=chosen.filters.split() or None,
+        name=chosen.name,
+        rules=Rules(chosen.ahead_s_max),
+        quota=Quota(chosen.device_messages_per_s_max, chosen.device_bytes_per_s_max),
+        paced=True,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import collector.api
 import collector.machine_api
+import collector.state_api
 import cyberfilter.api
 from collector import listing, log_figures
 from collector.bus.broker import EmbeddedBroker
@@ -54,6 +55,7 @@ class Collecting:
             [
                 collector.api.routes(self.collector, self.historian, self.login),
                 collector.machine_api.routes(self.collector, desk),
+                collector.state_api.routes(self.collector, self.drain, self._trouble),
             ],
             lambda: supervisor.reason() or self._trouble(),
             self.figures,
@@ -89,6 +91,11 @@ class Collecting:
                 yield Figure("cybersyn_broker_violations", "counter", "what it refused", count, {"kind": kind})
         yield Figure("cybersyn_bus_dropped", "counter", "messages that could not be sent", self.bus.dropped_count)
         yield Figure("cybersyn_bus_passed_over", "counter", "messages left to come again", self.bus.passed_over_count)
+        for name, count in sorted(self.collector.null_counts.items()):
+            text = "cells without a value since the start"
+            yield Figure("cybersyn_null_values", "counter", text, count, {"indicator": name})
+        failed = self.collector.failed_count
+        yield Figure("cybersyn_intake_failures", "counter", "messages that broke the collector's own code", failed)
         untold = self.collector.untold_count
         yield Figure("cybersyn_untold", "counter", "facts and receipts too large for the broker", untold)
         yield Figure("cybersyn_historian_refused_rows", "counter", "rows refused for good", self.drain.refused_count)

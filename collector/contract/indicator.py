@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
@@ -18,6 +19,7 @@ class Indicator(NamedTuple):
     low: float
     high: float
     meaning: str
+    is_counter: bool = False
 
 
 _SHIPPED: Final = (
@@ -29,7 +31,7 @@ _SHIPPED: Final = (
     Indicator("chamber_target_degc", "°C", 0, 300, "temperature that the chamber should have"),
     Indicator("heater_power_w", "W", 0, 5_000, "electric power of the nozzle's heater"),
     Indicator("power_w", "W", 0, 100_000, "electric power of the whole machine"),
-    Indicator("energy_kwh", "kWh", 0, 1e9, "energy counter of the machine"),
+    Indicator("energy_kwh", "kWh", 0, 1e9, "energy counter of the machine", is_counter=True),
     Indicator("progress_ratio", "1", 0, 1, "share of the job that is done"),
     Indicator("estimate_s", "s", 0, 1e8, "how long the job should take, as estimated before it began"),
 )
@@ -45,6 +47,13 @@ def is_name(text: str) -> bool:
 def known(name: str) -> Indicator | None:
     """Return the catalogue's row; a further tool (`nozzle1_degc`) has the row of the first."""
     return CATALOGUE.get(name) or CATALOGUE.get(_TOOL.sub("nozzle_", name))
+
+
+@lru_cache(maxsize=65_536)
+def is_counter(name: str) -> bool:
+    """Tell whether the indicator only grows, but for a new start of its sender."""
+    row = known(name)
+    return row is not None and row.is_counter
 
 
 def unit_of(name: str) -> str:

@@ -27,6 +27,14 @@ BOOT_CHARS_MAX: Final = 64
 SEQ_MAX: Final = 2**53 - 1
 TIME_S_MAX: Final = 4_102_444_800.0
 """2100-01-01: a stamp from then on, or before 1970, is no time of a machine."""
+CLOCK_SET_S_MIN: Final = 946_684_800.0
+"""2000-01-01: a stamp before then is that of a clock which was never set."""
+AHEAD_S_MAX: Final = 300.0
+"""A stamp that lies further in the future is refused."""
+SERIES_PER_DEVICE_MAX: Final = 500
+"""Names of indicators that one device may bring."""
+SERIES_MAX: Final = 100_000
+"""Series of a site: devices times their indicators."""
 DURATION_S_MAX: Final = 1e9
 """Longest duration, and largest figure of a job, that is believed."""
 JOB_TEXT_CHARS_MAX: Final = 256

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from collector.contract.errors import Refusal
@@ -46,6 +47,7 @@ class Topic(NamedTuple):
     id: str | None = None
 
 
+@lru_cache(maxsize=65_536)
 def parse_topic(text: str, *, root: str = ROOT_DEFAULT) -> Topic:
     """Return the parts of one of our topics; a Refusal `bad_topic` says what breaks the grammar.
 

@@ -3,21 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from collector.contract.codec import (
-    EventMessage,
-    OffScale,
-    decode_event,
-    decode_object,
-    decode_reading,
-    decode_state,
-    parse_time,
-)
+from collector.contract.codec import EventMessage, decode_event, decode_object, decode_state, parse_time
 from collector.contract.errors import Refusal
 from collector.contract.event import Noted, Outcome, PartCounted, State, StateSeen
-from collector.contract.limits import BOOT_CHARS_MAX, SEQ_MAX
+from collector.contract.limits import BOOT_CHARS_MAX, CLOCK_SET_S_MIN, SEQ_MAX
 from collector.contract.reading import Fact
+from collector.contract.reading_codec import SetAside, decode_reading
 from collector.contract.topics import Kind
 from collector.signs import Began, Ended, Sign
 
@@ -33,8 +27,9 @@ class Said(NamedTuple):
     event: str | None = None
     device: str | None = None
     place: str | None = None
-    off_scale: tuple[OffScale, ...] = ()
+    aside: tuple[SetAside, ...] = ()
     sent_at: float | None = None
+    nulls: Mapping[str, int] = {}
 
 
 def number_of(payload: bytes) -> tuple[str, int] | None:
@@ -49,27 +44,31 @@ def number_of(payload: bytes) -> tuple[str, int] | None:
     return None
 
 
-def decode(kind: Kind, payload: bytes, *, now: float) -> Said:
-    """Return what a native message says; `now` stands in where it has no time. Raises Refusal."""
+def decode(kind: Kind, payload: bytes, *, now: float, clockless: bool = False) -> Said:
+    """Return what a native message says; `now` stands in where it has no time, or none to believe. Raises Refusal."""
     if kind is Kind.READING:
-        return _reading(payload, now)
+        return _reading(payload, now, clockless=clockless)
     if kind is Kind.STATE:
         state = decode_state(payload)
         # A last will was written when the machine connected: its time says nothing (contract 2).
-        stamped = None if state.state is State.OFFLINE else state.ts
+        stamped = None if state.state is State.OFFLINE else _believed(state.ts, clockless=clockless)
         return Said((StateSeen(now if stamped is None else stamped, state.state, state.why),), sent_at=stamped)
     event = decode_event(payload)
-    ts = parse_time(event.ts)
+    ts = _believed(parse_time(event.ts), clockless=clockless)
     facts = _facts_of(event, payload, now if ts is None else ts)
     return Said(facts, event=event.id, device=event.device, place=event.place, sent_at=ts)
 
 
-def _reading(payload: bytes, now: float) -> Said:
-    told = decode_reading(payload, now=now)
+def _believed(ts: float | None, *, clockless: bool) -> float | None:
+    return None if clockless and ts is not None and ts < CLOCK_SET_S_MIN else ts
+
+
+def _reading(payload: bytes, now: float, *, clockless: bool) -> Said:
+    told = decode_reading(payload, now=now, clockless=clockless)
     samples = told.samples
     facts = (samples,) if samples.times and samples.values else ()
     sent_at = max(samples.times) if samples.times and not samples.assigned else None
-    return Said(facts, told.boot, told.seq, None, told.device, told.place, told.off_scale, sent_at)
+    return Said(facts, told.boot, told.seq, None, told.device, told.place, told.aside, sent_at, told.nulls)
 
 
 def _facts_of(event: EventMessage, payload: bytes, ts: float) -> tuple[Fact | Sign, ...]:

@@ -21,6 +21,7 @@ OWNERS: Final = {
         "collector.api",
         "collector.intake_api",
         "collector.machine_api",
+        "collector.state_api",
         "cyberfilter.api",
         "deploy",
         "opsroom.api",

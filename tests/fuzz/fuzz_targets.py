@@ -39,7 +39,7 @@ from collector.spool import Spool
 from deploy.clock import FileClock
 from firmware_sim.senders.cybersyn_sender import Sender
 
-NOW: Final = 1_795_400_000.0
+NOW: Final = 1_795_430_000.0
 STATE_BYTES_MAX: Final = 16 * 1024
 DETAIL_CHARS_MAX: Final = 2_000
 DECISIONS: Final = ("kept", "empty", "duplicate", "quarantined", "rejected")

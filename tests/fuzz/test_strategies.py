@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.contract.codec import decode_event, decode_reading, decode_state
+from collector.contract.codec import decode_event, decode_state
 from collector.contract.errors import Refusal
 from collector.contract.limits import INDICATORS_PER_MESSAGE_MAX, NUMBER_ABS_MAX, SAMPLES_PER_MESSAGE_MAX
+from collector.contract.reading_codec import decode_reading
 from collector.contract.topics import Kind, Topic, format_topic, parse_topic
 from collector.dialects import DIALECTS, Heard
 

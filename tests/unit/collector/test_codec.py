@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.contract import limits
-from collector.contract.codec import decode_batch, decode_event, decode_reading, encode_batch, format_time, parse_time
+from collector.contract.codec import decode_batch, decode_event, encode_batch, format_time, parse_time
 from collector.contract.errors import Refusal
 from collector.contract.reading import Batch, Samples
+from collector.contract.reading_codec import decode_reading
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from collector.contract.ports import Delivery
 from collector.contract.reading import Samples
 from collector.contract.topics import Kind
 from collector.contract.tree import read_plant
-from collector.intake import Accepted, Decision, Device, Duplicate, Refused, decide, decide_posted
+from collector.decision import Accepted, Decision, Device, Duplicate, Refused
+from collector.intake import decide, decide_posted
 from collector.order import Boot
 from collector.registry import Registry
 
@@ -26,6 +27,8 @@ REGISTRY = Registry(
     )
 )
 
+NOW = 1_795_400_000.0
+
 
 class Remembered:
     """What a collector remembers, as a test needs it."""
@@ -34,6 +37,7 @@ class Remembered:
         self.devices: dict[str, Device] = {}
         self.boots: dict[tuple[str, str], Boot] = {}
         self.events: set[tuple[str, str]] = set()
+        self.brought: dict[str, set[str]] = {}
 
     def device(self, device: str) -> Device | None:
         return self.devices.get(device)
@@ -47,6 +51,12 @@ class Remembered:
     def newcomer_count(self) -> int:
         return sum(record.place is None for record in self.devices.values())
 
+    def names(self, device: str) -> set[str]:
+        return self.brought.setdefault(device, set())
+
+    def series_count(self) -> int:
+        return sum(map(len, self.brought.values()))
+
     def learn(self, decision: Decision) -> Decision:
         if not isinstance(decision, Refused):
             self.devices[decision.record.device] = decision.record
@@ -54,6 +64,8 @@ class Remembered:
             self.boots[decision.record.device, decision.boot[0]] = decision.boot[1]
         if isinstance(decision, Accepted) and decision.event is not None:
             self.events.add((decision.record.device, decision.event))
+        if isinstance(decision, Accepted):
+            self.names(decision.record.device).update(decision.names)
         return decision
 
 
@@ -62,13 +74,13 @@ def memory() -> Remembered:
     return Remembered()
 
 
-def say(memory: Remembered, topic: str, body: object, *, at: float = 1_000.0, retained: bool = False) -> Decision:
+def say(memory: Remembered, topic: str, body: object, *, at: float = NOW, retained: bool = False) -> Decision:
     payload = body if isinstance(body, bytes) else json.dumps(body).encode()
     return memory.learn(decide(Delivery(topic, payload, retained, at), memory, REGISTRY))
 
 
 def reading(seq: int, **m: object) -> dict[str, object]:
-    return {"v": 1, "boot": BOOT, "seq": seq, "ts": 1_000_000, "m": m or {"power_w": 1.0}}
+    return {"v": 1, "boot": BOOT, "seq": seq, "ts": round(1_000 * NOW), "m": m or {"power_w": 1.0}}
 
 
 def test_reading_becomes_samples_of_its_device_at_its_place(memory: Remembered) -> None:
@@ -76,7 +88,7 @@ def test_reading_becomes_samples_of_its_device_at_its_place(memory: Remembered) 
     assert isinstance(decision, Accepted)
     assert decision.batch is not None
     assert (decision.batch.device, decision.batch.place, decision.batch.seq) == ("mk4", "commons/mk4", 0)
-    assert decision.batch.facts == (Samples((1_000.0,), {"power_w": (1.0,)}),)
+    assert decision.batch.facts == (Samples((NOW,), {"power_w": (1.0,)}),)
 
 
 def test_same_seq_of_a_boot_counts_once_under_either_address(memory: Remembered) -> None:
@@ -93,7 +105,7 @@ def test_value_off_the_scale_goes_aside_alone(memory: Remembered) -> None:
     decision = say(memory, "cybersyn/v1/reading/@mk4", reading(0, nozzle_degc=9_999, power_w=5))
     assert isinstance(decision, Accepted)
     assert decision.batch is not None
-    assert decision.batch.facts == (Samples((1_000.0,), {"nozzle_degc": (None,), "power_w": (5.0,)}),)
+    assert decision.batch.facts == (Samples((NOW,), {"nozzle_degc": (None,), "power_w": (5.0,)}),)
     assert [(aside.reason, aside.replayable) for aside in decision.aside] == [("off_scale", False)]
 
 
@@ -121,12 +133,12 @@ def test_what_breaks_the_contract_is_refused_with_a_reason(
 
 
 def test_state_is_a_fact_only_when_it_changes(memory: Remembered) -> None:
-    body = {"v": 1, "state": "running", "ts": 900_000}
+    body = {"v": 1, "state": "running", "ts": round(1_000 * NOW) - 100_000}
     first, again = (say(memory, "cybersyn/v1/state/@mk4", body) for _ in range(2))
     assert isinstance(first, Accepted)
     assert isinstance(again, Accepted)
     assert first.batch is not None
-    assert first.batch.facts == (StateSeen(900.0, State.RUNNING),)
+    assert first.batch.facts == (StateSeen(NOW - 100.0, State.RUNNING),)
     assert again.batch is None
 
 
@@ -138,8 +150,15 @@ def test_last_will_counts_at_its_arrival(memory: Remembered) -> None:
 
 
 def test_native_job_is_one_job_whatever_is_said_twice(memory: Remembered) -> None:
-    started = {"v": 1, "id": "e1", "event": "job_started", "ts": 1_000_000, "job": "j1", "file": "a.gcode"}
-    ended = {"v": 1, "id": "e2", "event": "job_ended", "ts": 1_060_000, "job": "j1", "outcome": "done"}
+    started = {"v": 1, "id": "e1", "event": "job_started", "ts": round(1_000 * NOW), "job": "j1", "file": "a.gcode"}
+    ended = {
+        "v": 1,
+        "id": "e2",
+        "event": "job_ended",
+        "ts": round(1_000 * NOW) + 60_000,
+        "job": "j1",
+        "outcome": "done",
+    }
     said = [say(memory, "cybersyn/v1/event/@mk4", body) for body in (started, started, ended, ended)]
     facts = [fact for d in said if isinstance(d, Accepted) and d.batch for fact in d.batch.facts]
     assert [type(fact) for fact in facts] == [JobStarted, JobEnded]

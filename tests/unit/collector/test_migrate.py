@@ -63,7 +63,7 @@ def test_log_of_format_1_reads_the_same(tmp_path: Path, caplog: pytest.LogCaptur
         f"mk{k}": sum(n % 5 != 0 and n % 2 == k for n in range(6, 5_000)) for k in (0, 1)
     }
     assert (spool.readers(), spool.boots(), spool.ward().items) == ({"historian": 5}, {("mk1", "b"): Boot(7)}, 1)
-    assert "from format 1 to 2" in caplog.text
+    assert "from format 1 to 3" in caplog.text
     spool.close()
 
 

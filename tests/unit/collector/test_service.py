@@ -5,79 +5,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 
-from collector import listing, quarantine
-from collector.api import routes
-from collector.bus.local import LocalBroker, LocalBus
+from collector import quarantine
 from collector.contract.errors import Misconfigured, Unavailable
 from collector.contract.event import State, StateSeen
 from collector.contract.ports import ReadingRow
 from collector.contract.tree import read_plant
-from collector.drain import Drain
-from collector.historian.memory import MemoryHistorian
 from collector.registry import Registry, foreign_filters
-from collector.service import Collector
-from collector.spool import Spool
-from deploy.clock import FileClock
-from deploy.web import Service, application
 
 BOOT = "9f1c6b0e2d7a4415"
 NOW = 1_795_400_000.0
 PLANT = read_plant({"machines": {"mk4": {"place": "commons/mk4", "cadence_s": 10.0}}})
 
 
-class Works:
-    """A collector with its neighbours, in one process, on a clock that a test moves."""
-
-    def __init__(self, folder: Path) -> None:
-        self.clock = FileClock(NOW)
-        self.broker = LocalBroker()
-        self.spool = Spool(folder / "facts.db")
-        self.historian = MemoryHistorian()
-        self.machine = self.bus("machine")
-        self.collector = Collector(
-            spool=self.spool, bus=self.bus("collector"), clock=self.clock, registry=Registry(PLANT)
-        )
-        self.drain = Drain(self.spool, self.historian, self.clock)
-        service = Service("t", [routes(self.collector, self.historian)], lambda: None, list)
-        self.http = TestClient(application(service, version="1"))
-
-    def bus(self, name: str) -> LocalBus:
-        return LocalBus(self.broker, name, self.clock, persistent=True)
-
-    def say(self, topic: str, body: object, *, retain: bool = False) -> None:
-        payload = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.machine.publish(f"cybersyn/v1/{topic}", payload, retain=retain)
-        self.turn()
-
-    def turn(self, after_s: float = 0.0) -> None:
-        self.clock.set(self.clock.now() + after_s)
-        self.collector.turn(wait_s=0.0)
-
-    def account(self, device: str = "mk4") -> dict[str, int]:
-        return listing.accounts(self.spool).get(device, {})
-
-    def facts(self) -> list[Any]:
-        return [fact for _, batch in self.spool.read_from(1, most=1_000) for fact in batch.facts]
-
-
-@pytest.fixture
-def works(tmp_path: Path) -> Iterator[Works]:
-    made = Works(tmp_path)
-    yield made
-    made.spool.close()
-
-
 def reading(seq: int, **m: float) -> dict[str, Any]:
     return {"v": 1, "boot": BOOT, "seq": seq, "ts": round(1000 * NOW) + 1000 * seq, "m": m or {"power_w": seq}}
 
 
-def test_receipt_says_what_is_on_disk_and_what_is_missing(works: Works) -> None:
+def test_receipt_says_what_is_on_disk_and_what_is_missing(works: Any) -> None:
     reader = works.bus("reader")
     reader.subscribe(["cybersyn/v1/receipt/#"])
     for seq in (0, 1, 4):
@@ -88,7 +36,7 @@ def test_receipt_says_what_is_on_disk_and_what_is_missing(works: Works) -> None:
     assert json.loads(receipt.payload)["boots"] == {BOOT: {"stored_through": 4, "missing": [2, 3]}}
 
 
-def test_refused_seq_counts_as_stored_and_is_quarantined_once(works: Works) -> None:
+def test_refused_seq_counts_as_stored_and_is_quarantined_once(works: Any) -> None:
     reader = works.bus("reader")
     reader.subscribe(["cybersyn/v1/receipt/#"])
     bad = {**reading(1), "m": {"power_w": "hot"}}
@@ -100,14 +48,14 @@ def test_refused_seq_counts_as_stored_and_is_quarantined_once(works: Works) -> N
     assert (works.account()["quarantined"], works.account()["duplicate"]) == (1, 1)
 
 
-def test_facts_that_the_collector_made_itself_are_no_messages(works: Works) -> None:
+def test_facts_that_the_collector_made_itself_are_no_messages(works: Any) -> None:
     works.say("state/@mk4", {"v": 1, "state": "running"})
     works.turn(after_s=60.0)
     assert [type(fact) for fact in works.facts()] == [StateSeen, StateSeen]
     assert (works.account()["received"], works.account()["pending"], works.account()["stored"]) == (1, 1, 0)
 
 
-def test_fact_that_no_broker_could_take_stops_nothing(works: Works) -> None:
+def test_fact_that_no_broker_could_take_stops_nothing(works: Any) -> None:
     columns = {f"x{n}_count": [1e15] * 9_500 for n in range(5)}
     body = {**reading(0), "dt_ms": [0] * 9_500, "m": columns}
     payload = json.dumps(body, separators=(",", ":")).replace("1000000000000000.0", "1e15").encode()
@@ -130,7 +78,7 @@ def test_unknown_dialect_is_named_at_the_start() -> None:
         foreign_filters(Registry(plant))
 
 
-def test_account_balances_whatever_was_sent(works: Works) -> None:
+def test_account_balances_whatever_was_sent(works: Any) -> None:
     for body in (reading(0), reading(0), {"v": 1, "m": {"power_w": "hot"}}, {"v": 1, "m": {}}):
         works.say("reading/@mk4", body)
     before = works.account()
@@ -140,7 +88,7 @@ def test_account_balances_whatever_was_sent(works: Works) -> None:
     assert after == {**before, "stored": 2, "pending": 0}
 
 
-def test_what_cannot_be_kept_is_not_acknowledged_and_comes_again(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_kept_is_not_acknowledged_and_comes_again(works: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: object) -> None:
         raise Unavailable("spool: database or disk is full")
 
@@ -155,7 +103,7 @@ def test_what_cannot_be_kept_is_not_acknowledged_and_comes_again(works: Works, m
     assert works.account()["received"] == 1
 
 
-def test_every_batch_is_told_on_the_fact_topic_with_its_number(works: Works) -> None:
+def test_every_batch_is_told_on_the_fact_topic_with_its_number(works: Any) -> None:
     reader = works.bus("reader")
     reader.subscribe(["cybersyn/v1/fact/#"])
     works.say("reading/@mk4", reading(0))
@@ -163,7 +111,7 @@ def test_every_batch_is_told_on_the_fact_topic_with_its_number(works: Works) -> 
     assert (told.topic, json.loads(told.payload)["n"]) == ("cybersyn/v1/fact/commons/mk4", 1)
 
 
-def test_silent_machine_is_offline_once_and_back_when_it_speaks(works: Works) -> None:
+def test_silent_machine_is_offline_once_and_back_when_it_speaks(works: Any) -> None:
     works.say("state/@mk4", {"v": 1, "state": "running"})
     for _ in range(3):
         works.turn(after_s=20.0)
@@ -172,20 +120,19 @@ def test_silent_machine_is_offline_once_and_back_when_it_speaks(works: Works) ->
     assert states == [State.RUNNING, State.OFFLINE, State.RUNNING]
 
 
-def test_restarted_collector_goes_on_where_the_disk_says(works: Works, tmp_path: Path) -> None:
+def test_restarted_collector_goes_on_where_the_disk_says(works: Any, make_works: Any) -> None:
     works.say("reading/@mk4", reading(0))
     works.spool.close()
     works.machine.close()
-    again = Works(tmp_path)
+    again = make_works()
     again.say("reading/@mk4", reading(0))
     again.say("reading/@mk4", reading(1))
     assert again.account() == {
         "received": 3, "stored": 0, "duplicate": 1, "rejected": 0, "quarantined": 0, "pending": 2
     }  # fmt: skip
-    again.spool.close()
 
 
-def test_newcomer_is_listed_without_a_place_and_its_samples_are_kept(works: Works) -> None:
+def test_newcomer_is_listed_without_a_place_and_its_samples_are_kept(works: Any) -> None:
     works.say("reading/@new-1", {"v": 1, "m": {"power_w": 5}})
     works.drain.turn(wait_s=0.0)
     *_, last = works.http.get("/api/v1/machines").json()["items"]
@@ -193,7 +140,7 @@ def test_newcomer_is_listed_without_a_place_and_its_samples_are_kept(works: Work
     assert works.historian.series("@new-1", "power_w", start=0, end=2e9, most=5) == [(NOW, 5.0)]
 
 
-def test_refused_message_is_listed_and_taken_when_replayed_after_its_reason_is_gone(works: Works) -> None:
+def test_refused_message_is_listed_and_taken_when_replayed_after_its_reason_is_gone(works: Any) -> None:
     works.say("reading/commons/elsewhere/mk4", {"v": 1, "device": "mk4", "m": {"power_w": 5}})
     (item,) = works.http.get("/api/v1/quarantine").json()["items"]
     assert (item["reason"], item["replayable"], item["bytes"]) == ("mis_addressed", True, 46)
@@ -207,7 +154,7 @@ def test_refused_message_is_listed_and_taken_when_replayed_after_its_reason_is_g
 class asking:  # noqa: N801 - a context that reads like a word
     """Let the loop turn while a request waits for it."""
 
-    def __init__(self, works: Works) -> None:
+    def __init__(self, works: Any) -> None:
         self._works = works
 
     def __enter__(self) -> None:
@@ -224,7 +171,7 @@ class asking:  # noqa: N801 - a context that reads like a word
         self._works.collector._asked.put = self._put  # type: ignore[method-assign]
 
 
-def test_posted_reading_is_answered_with_the_receipt_also_a_duplicate(works: Works) -> None:
+def test_posted_reading_is_answered_with_the_receipt_also_a_duplicate(works: Any) -> None:
     body = {**reading(0), "device": "mk4"}
     with asking(works):
         first, again = (works.http.post("/api/v1/readings", json=body) for _ in range(2))
@@ -232,7 +179,7 @@ def test_posted_reading_is_answered_with_the_receipt_also_a_duplicate(works: Wor
     assert works.account()["duplicate"] == 1
 
 
-def test_posted_nonsense_is_refused_to_the_face_and_not_kept(works: Works) -> None:
+def test_posted_nonsense_is_refused_to_the_face_and_not_kept(works: Any) -> None:
     with asking(works):
         answers = [works.http.post("/api/v1/readings", content=body) for body in (b"{", b"[1]", b'{"v":1,"m":{}}')]
         large = works.http.post("/api/v1/readings", content=b'{"v":1,"x":"' + b"x" * 300_000 + b'"}')
@@ -241,7 +188,7 @@ def test_posted_nonsense_is_refused_to_the_face_and_not_kept(works: Works) -> No
     assert (works.account("")["rejected"], quarantine.items(works.spool)) == (4, [])
 
 
-def test_series_over_the_bound_names_a_step_that_fits(works: Works) -> None:
+def test_series_over_the_bound_names_a_step_that_fits(works: Any) -> None:
     works.historian.write([*_minutes(11_000)])
     path = "/api/v1/series?place=commons/mk4&indicator=power_w&from=2026-11-01T00:00:00Z&to=2026-11-30T00:00:00Z"
     answer = works.http.get(path)
@@ -255,14 +202,14 @@ def _minutes(count: int) -> Iterator[Any]:
     return (ReadingRow("commons/mk4", "mk4", "power_w", start + 60 * n, float(n % 5)) for n in range(count))
 
 
-def test_facts_wait_for_their_readers(works: Works) -> None:
+def test_facts_wait_for_their_readers(works: Any) -> None:
     works.say("reading/@mk4", reading(0))
     told = works.http.get("/api/v1/facts?after=0&reader=elsewhere").json()
     assert (told["last"], [item["n"] for item in told["items"]]) == (1, [1])
     assert works.spool.readers()["elsewhere"] == 0
 
 
-def test_job_is_listed_with_its_times(works: Works) -> None:
+def test_job_is_listed_with_its_times(works: Any) -> None:
     at = round(1000 * NOW)
     works.say("event/@mk4", {"v": 1, "id": "1", "event": "job_started", "ts": at, "job": "j", "file": "a.gcode"})
     works.say("event/@mk4", {"v": 1, "id": "2", "event": "job_ended", "ts": at + 60_000, "job": "j", "outcome": "done"})

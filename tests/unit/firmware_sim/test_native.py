@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from collector.contract.codec import decode_event, decode_reading, decode_state
+from collector.contract.codec import decode_event, decode_state
 from collector.contract.event import JobEnded, JobStarted, Outcome, State, StateSeen
+from collector.contract.reading_codec import decode_reading
 from firmware_sim.machines.printer import Printer, Sensed
 from firmware_sim.voices import native
 from firmware_sim.voices.native import HELD_MAX, RECEIPT_S, NativeVoice
@@ -76,7 +77,7 @@ def test_every_reading_is_what_the_contract_decodes(voice: NativeVoice, printer:
     for number, publication in enumerate(voice.take(20, 200.0)):
         message = decode_reading(publication.payload, now=0.0)
         assert (publication.topic, publication.qos) == ("cybersyn/v1/reading/@mk4-01", 1)
-        assert (message.boot, message.seq, message.off_scale) == (BOOT, number, ())
+        assert (message.boot, message.seq, message.aside) == (BOOT, number, ())
         assert not message.samples.assigned
 
 
