@@ -10,7 +10,7 @@ STAMP := .venv/.set-up
 LOCK_FLAGS := --python-version 3.11 --all-extras --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz setup lock
+.PHONY: help demo test check bench fuzz kills setup lock
 
 help: ## say what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ bench: setup ## figures of this machine; nothing fails on time
 
 fuzz: setup ## mutated messages against everything that parses; make fuzz SECONDS=600
 	@$(BIN)/python tests/fuzz/fuzz_run.py --seconds $(SECONDS) $(ARGS)
+
+kills: setup ## 120,000 messages while broker, collector and database are killed; takes minutes
+	@PATH="$(CURDIR)/.ci/cache/bin:$$PATH" CYBERSYN_KILLS=1 $(BIN)/pytest tests/recovery/test_kills.py $(ARGS)
 
 lock: ## compile both lock files anew (needs uv); pins stay unless pyproject.toml forces them
 	uv pip compile pyproject.toml --group dev $(LOCK_FLAGS) -o requirements.lock

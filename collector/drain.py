@@ -109,20 +109,17 @@ class Drain:
         Raises Unavailable, which says when to come again, and then the same batches come again.
         """
         self._tend()
-        if wait_s > 0 and self._lingers(wait_s):
-            return 0
+        lingers = wait_s > 0 and self._lingers(wait_s)
         try:
-            last = self._log.last()
-            count = self._write(self._log.read_from(self._next, most=_BATCHES_MAX, bytes_max=_BYTES_MAX))
-            if not count and last >= self._next:  # numbers that no fact has: a restore lifted them
-                self._pass(last)
+            count = 0 if lingers else self._write_next()
             self._tidy()
         except Unavailable as error:
             self._failures_count += 1
             self._tell(str(error))
             raise Unavailable(str(error), retry_after_s=self._retry_s(error)) from error
-        self._failures_count = 0
-        self._tell(None)
+        if not lingers or self._next > self._log.last():
+            self._failures_count = 0
+            self._tell(None)
         return count
 
     def hurry(self, wait_s: float = 1.0) -> None:
@@ -153,6 +150,13 @@ class Drain:
             return False
         self._hurried.wait(min(wait_s, _GLANCE_S, left_s if waiting > 0 else _GLANCE_S))
         return True
+
+    def _write_next(self) -> int:
+        last = self._log.last()
+        count = self._write(self._log.read_from(self._next, most=_BATCHES_MAX, bytes_max=_BYTES_MAX))
+        if not count and last >= self._next:  # numbers that no fact has: a restore lifted them
+            self._pass(last)
+        return count
 
     def _write(self, numbered: Sequence[Numbered]) -> int:
         if not numbered:
@@ -200,7 +204,7 @@ class Drain:
             self._note(dropped)
 
     def _tidy(self) -> None:
-        """Let the historian roll up and forget, once a minute, and again while it has more to do."""
+        """Let the historian roll up and forget, once a minute, and a step each turn while it has more to do."""
         now_s = self._monotonic_s()
         if now_s - self._tidied_s >= _TIDY_EVERY_S and not self._historian.tidy(self._clock.now()):
             self._tidied_s = now_s

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from collector.contract.errors import Misconfigured
+from collector.historian.retention import Retention
 from deploy.settings_table import (
     ENVIRON_PREFIX,
     SECTIONS,
@@ -44,6 +45,7 @@ __all__ = [
     "Settings",
     "check",
     "load",
+    "retention",
     "sample",
     "shown",
 ]
@@ -87,7 +89,8 @@ def load(config_path: Path | None, environ: Mapping[str, str]) -> Settings:
 
 
 def check(settings: Settings) -> None:
-    """Return when the settings work together, else raise Misconfigured: what listens, and ports, not twice the same."""
+    """Return when the settings work together, else raise Misconfigured: what listens, ports, and spans of time."""
+    retention(settings)
     listening: dict[str, Collector | Cyberfilter | Opsroom]
     listening = {"collector": settings.collector, "cyberfilter": settings.cyberfilter, "opsroom": settings.opsroom}
     hosts = {f"{name}.host": part.host for name, part in listening.items()}
@@ -107,6 +110,15 @@ def check(settings: Settings) -> None:
         other = taken.setdefault((part.host, part.port), name)
         if other != name and settings.network.listen == "loopback":
             raise Misconfigured(f"{name}.port = {part.port} is also {other}.port; each service needs its own")
+
+
+def retention(settings: Settings) -> Retention:
+    """Return how long the historian keeps what; Misconfigured where what is coarser would go first."""
+    chosen = settings.historian
+    try:
+        return Retention(chosen.raw_days, chosen.minute_days, chosen.hour_days)
+    except Misconfigured as error:
+        raise Misconfigured(f"historian.{error}") from None
 
 
 def sample() -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar, cast
 from urllib.parse import urlsplit
 
+from collector.historian.retention import KEPT
+
 ENVIRON_PREFIX: Final = "CYBERSYN_"
 T = TypeVar("T")
 Accept = Callable[[Any], str | None]
@@ -58,6 +60,7 @@ def _row(default: T, text: str, accept: Accept = _is_text, *, secret: bool = Fal
 
 
 _PORT: Final = _is_between(1, 65_535)
+_DAYS: Final = _is_between(0, 36_500)
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,15 @@ class Historian:
     token: str = _row("", 'an API token, or "user:password" for InfluxDB 1.8', secret=True)
     org: str = _row("cybersyn", "InfluxDB 2's organisation", _is_some_text)
     bucket: str = _row("cybersyn", "InfluxDB 2's bucket, InfluxDB 1's database", _is_some_text)
+    raw_days: int = _row(
+        KEPT.raw_days,
+        "days that samples are kept; 0: for ever; InfluxDB 1 gets it when we create its database, a bucket has its own",
+        _DAYS,
+    )
+    minute_days: int = _row(
+        KEPT.minute_days, "days that minutes (least, mean, most) are kept by embedded; 0: for ever", _DAYS
+    )
+    hour_days: int = _row(KEPT.hour_days, "days that hours are kept by embedded; 0: for ever", _DAYS)
 
 
 @dataclass(frozen=True)

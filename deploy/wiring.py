@@ -43,7 +43,7 @@ from cyberfilter.contract.alert import shown as shown_alert
 from cyberfilter.contract.index import shown as shown_index
 from cyberfilter.service import READER as FILTER_READER
 from cyberfilter.service import Cyberfilter
-from deploy.settings import Settings
+from deploy.settings import Settings, retention
 from deploy.works import Collecting, Filtering
 
 CLOSED_SHOWN: Final = 30
@@ -54,13 +54,15 @@ def historian(settings: Settings, folder: Path) -> Historian:
     """Return the historian that the settings name."""
     chosen = settings.historian
     if chosen.kind == "influx":
-        influx = InfluxHistorian(chosen.url, token=chosen.token, database=chosen.bucket, org=chosen.org)
+        influx = InfluxHistorian(
+            chosen.url, token=chosen.token, database=chosen.bucket, org=chosen.org, raw_days=chosen.raw_days
+        )
         with suppress(Unavailable):  # it may be away now: facts wait in the log, and the database is made then
             influx.ensure()
         return influx
     if chosen.kind == "memory":
-        return MemoryHistorian()
-    return EmbeddedHistorian(folder / "historian.db")
+        return MemoryHistorian(retention(settings))
+    return EmbeddedHistorian(folder / "historian.db", retention(settings))
 
 
 def embedded_broker(
@@ -150,7 +152,7 @@ def _ways(settings: Settings) -> Ways:
         root=settings.broker.root,
         filters=chosen.filters.split() or None,
         name=chosen.name,
-        rules=Rules(chosen.ahead_s_max),
+        rules=Rules(chosen.ahead_s_max, settings.historian.raw_days),
         quota=Quota(chosen.device_messages_per_s_max, chosen.device_bytes_per_s_max),
         paced=True,
     )

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -30,6 +31,8 @@ REVIEW_S: Final = 2.0
 """Real seconds between looks at what time alone changes: silence, urgency."""
 CLIENTS_MAX: Final = 500
 """Browsers at a time; one more is refused."""
+STALLED_S: Final = 20.0
+"""A browser that takes nothing for so long (real s) is let go; it comes back by itself."""
 ASK_BYTES_MAX: Final = 1_024
 """Largest message that a browser may send."""
 TAKE_MOST: Final = 500
@@ -265,7 +268,9 @@ async def keep_telling(hub: Hub) -> None:
 
 
 async def serve(hub: Hub, client: Client, send: Callable[[bytes], Awaitable[None]]) -> None:
-    """Send to one browser until it leaves; only its own sender waits for it."""
-    while frames := await client.waiting(hub.snapshot):
-        for frame in frames:
-            await send(frame)
+    """Send to one browser until it leaves, or takes nothing for STALLED_S; only its own sender waits for it."""
+    with suppress(TimeoutError):
+        while frames := await client.waiting(hub.snapshot):
+            for frame in frames:
+                async with asyncio.timeout(STALLED_S):
+                    await send(frame)

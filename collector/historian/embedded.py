@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The embedded historian: one SQLite file, raw rows by series and time.
+"""The embedded historian: one SQLite file, the last hour as rows, before that packed, after that rolled up.
 
 Write-ahead log with synchronous=FULL: what `write` returned from is on disk. One connection writes; any number of
 threads and processes read meanwhile, each from a consistent state. Large loads go through `write` in batches of
-20,000 to 50,000 rows: a batch is one transaction, and so one fsync.
+20,000 to 50,000 rows: a batch is one transaction, and so one fsync. `tidy` packs and forgets (packing.py). Pages that
+it frees are used again; beyond 16 MiB of them they go back to the disk, from the file's end.
 """
 
 from __future__ import annotations
@@ -11,27 +12,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 from threading import Lock
 from typing import Final
 
 from collector.contract.errors import Unavailable
 from collector.contract.ports import RefusedRow
-from collector.durable import Format, open_file, told, transaction
+from collector.durable import open_file, told, transaction
+from collector.historian import answers, packing, rollup
 from collector.historian.admission import Rows, Run, admit, micros, micros_bound
-
-_TABLES: Final = """
-CREATE TABLE IF NOT EXISTS series (
-    id INTEGER PRIMARY KEY, kind TEXT NOT NULL, place TEXT NOT NULL, name TEXT NOT NULL, device TEXT NOT NULL,
-    UNIQUE (kind, place, name, device));
-CREATE TABLE IF NOT EXISTS sample (
-    series INTEGER NOT NULL, time INTEGER NOT NULL, value REAL NOT NULL, PRIMARY KEY (series, time)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS band (
-    series INTEGER NOT NULL, time INTEGER NOT NULL, lo95 REAL, hi95 REAL, PRIMARY KEY (series, time)) WITHOUT ROWID;
-"""
-"""`time` is in microseconds since 1970; `kind` is reading or index, and an index's `device` is ''."""
-FORMAT: Final = Format("historian", 1, _TABLES)
+from collector.historian.layout import FORMAT
+from collector.historian.retention import KEPT, Retention
+from collector.space import SPARE_BYTES_MAX, give_back, taken
 
 _ADD_SERIES: Final = "INSERT INTO series (kind, place, name, device) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _FIND_SERIES: Final = "SELECT id FROM series WHERE kind = ? AND place = ? AND name = ? AND device = ?"
@@ -43,12 +36,6 @@ _ADD_BAND: Final = (
     "ON CONFLICT (series, time) DO UPDATE SET lo95 = excluded.lo95, hi95 = excluded.hi95"
 )
 _DEVICES: Final = "SELECT id FROM series WHERE kind = ? AND place = ? AND name = ? ORDER BY device"
-_SERIES: Final = "SELECT time, value FROM sample WHERE series = ? AND time >= ? AND time < ? ORDER BY time LIMIT ?"
-_ROLLED: Final = """
-SELECT time - ((time % :step) + :step) % :step AS bucket, min(value), avg(value), max(value) FROM sample
-WHERE series IN (SELECT id FROM series WHERE kind = :kind AND place = :place AND name = :name)
-AND time >= :start AND time < :end GROUP BY bucket ORDER BY bucket LIMIT :limit
-"""
 _KINDS: Final = ("reading", "index")
 _Series = tuple[str, str, str, str]
 
@@ -61,8 +48,10 @@ class EmbeddedHistorian:
     index values of the same name within the range, the readings are returned.
     """
 
-    def __init__(self, path: Path, *, busy_s: float = 5.0) -> None:
+    def __init__(self, path: Path, retention: Retention = KEPT, *, busy_s: float = 5.0) -> None:
         self._path = path
+        self._retention = retention
+        self._round = packing.Round()
         self._busy_s = busy_s
         self._ids: dict[_Series, int] = {}
         self._writing = Lock()
@@ -112,12 +101,12 @@ class EmbeddedHistorian:
 
     def series(self, place: str, name: str, *, start: float, end: float, most: int) -> list[tuple[float, float]]:
         """Return at most `most` + 1 points (Unix s, value), start <= t < end, oldest first."""
-        span = (micros_bound(start), micros_bound(end), most + 1)
         with self._reader() as reader:
             for kind in _KINDS:
                 merged: dict[int, float] = {}
                 for (number,) in reader.execute(_DEVICES, (kind, place, name)).fetchall():
-                    merged.update(reader.execute(_SERIES, (number, *span)).fetchall())
+                    found = answers.samples(reader, number, micros_bound(start), micros_bound(end), most + 1)
+                    merged.update(zip(*found, strict=True))
                 if merged:
                     return [(time_us / 1e6, value) for time_us, value in sorted(merged.items())][: most + 1]
         return []
@@ -126,18 +115,33 @@ class EmbeddedHistorian:
         self, place: str, name: str, *, start: float, end: float, step_s: float, most: int
     ) -> list[tuple[float, float, float, float]]:
         """Return at most `most` + 1 buckets (start, min, mean, max), aligned to multiples of `step_s`."""
-        asked = {"place": place, "name": name, "start": micros_bound(start), "end": micros_bound(end)}
-        asked |= {"step": micros(step_s), "limit": most + 1}
+        span = (micros_bound(start), micros_bound(end), micros(step_s))
         with self._reader() as reader:
             for kind in _KINDS:
-                rows = reader.execute(_ROLLED, asked | {"kind": kind}).fetchall()
-                if rows:
-                    return [(at / 1e6, low, mean, high) for at, low, mean, high in rows]
+                numbers = reader.execute(_DEVICES, (kind, place, name)).fetchall()
+                parts = [answers.parts(reader, number, *span) for (number,) in numbers]
+                found = list(islice(rollup.buckets(parts, micros(step_s)), most + 1))
+                if found:
+                    return [(at / 1e6, tally.low, tally.total / tally.samples, tally.high) for at, tally in found]
         return []
 
-    def tidy(self, now: float) -> int:  # noqa: ARG002 - the port's
-        """Return 0: everything is kept as it came."""
-        return 0
+    def tidy(self, now: float) -> int:
+        """Do a step of packing what is over an hour old and of forgetting what is too old; return 0 when all is done.
+
+        Raises Unavailable where the disk is full or another process holds the file; then nothing was changed.
+        """
+        with self._writing, told(self._path, FORMAT):
+            with transaction(self._writer):
+                did, self._round = packing.step(self._writer, micros(now), self._retention, self._round)
+            return did or self._give_back()
+
+    def _give_back(self) -> int:
+        """Cut some unused pages off the file where there are many; return how many bytes."""
+        spare = taken(self._writer, self._path).spare
+        if spare <= SPARE_BYTES_MAX:
+            return 0
+        give_back(self._writer, self._path)
+        return spare - taken(self._writer, self._path).spare
 
     def ready(self) -> str | None:
         """Return None where the file can be read and the last write went well, else what is wrong."""
@@ -158,7 +162,7 @@ class EmbeddedHistorian:
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection that only reads: there are as many as there ever were reads at one time."""
+        """Lend a connection that only reads, within one transaction: as many as ever read at one time."""
         with told(self._path, FORMAT):
             try:
                 reader = self._free.pop()
@@ -166,8 +170,11 @@ class EmbeddedHistorian:
                 reader = _open(self._path, busy_s=self._busy_s)
                 reader.execute("PRAGMA query_only = ON")
             try:
+                reader.execute("BEGIN")  # else a tidying between two questions would move samples out of sight
                 yield reader
             finally:
+                if reader.in_transaction:
+                    reader.execute("ROLLBACK")
                 if self._closed:
                     reader.close()
                 else:

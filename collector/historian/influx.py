@@ -2,8 +2,8 @@
 """InfluxDB as historian: written through influxdb-client, read by InfluxQL.
 
 The client's synchronous write API sends our own line protocol, one request at a time, and never tries again: the
-fact log does. What the server refuses (400, 413, 422) is halved until the bad lines are alone; everything else but
-a 2xx is Unavailable. Reads go to `/query`, which 1.8 has, and 2.x by its mapping of databases to buckets.
+fact log does. In what the server refuses (400, 413, 422) the bad lines are found by halving; everything else but a
+2xx is Unavailable. Reads go to `/query`, which 1.8 has, and 2.x by its mapping of databases to buckets.
 """
 
 from __future__ import annotations
@@ -54,11 +54,20 @@ class InfluxHistorian:
     """
 
     def __init__(
-        self, url: str, *, token: str, database: str = "cybersyn", org: str = "-", timeout_s: float = 10.0
+        self,
+        url: str,
+        *,
+        token: str,
+        database: str = "cybersyn",
+        org: str = "-",
+        raw_days: int = 0,
+        timeout_s: float = 10.0,
     ) -> None:
+        """`raw_days` is how long samples stay in a database that `ensure` creates; 0: for ever."""
         self._url = url.rstrip("/")
         self._database = database
         self._org = org
+        self._raw_days = raw_days
         self._client = InfluxDBClient(self._url, token=token, org=org, timeout=round(timeout_s * 1_000))
         self._write_api = self._client.write_api(write_options=SYNCHRONOUS)
         self._timeout = urllib3.Timeout(total=timeout_s)
@@ -86,15 +95,35 @@ class InfluxHistorian:
         return refused + refused_here
 
     def _settle(self, rows: Sequence[tuple[Run, int]], lines: Sequence[bytes]) -> list[RefusedRow]:
-        """Write the lines, in halves where the server refuses them, and return those that it refuses alone."""
-        reason = self._send(b"\n".join(lines))
-        if reason is None:
-            return []
-        if len(rows) == 1:
-            run, position = rows[0]
-            return [RefusedRow(run.row(position), reason)]
-        middle = len(rows) // 2
-        return self._settle(rows[:middle], lines[:middle]) + self._settle(rows[middle:], lines[middle:])
+        """Write the lines and return those that the server refuses alone, each found in log2(n) + 1 requests or so.
+
+        Where there are several, the next is looked for as near as the last was; where all are bad, that takes two each.
+        """
+        refused: list[RefusedRow] = []
+        first, reach = 0, len(lines)
+        while first < len(lines):
+            end = min(first + reach, len(lines))
+            reason = self._send(b"\n".join(lines[first:end]))
+            if reason is None:
+                first, reach = end, len(lines)
+                continue
+            bad, reason = self._first_refused(lines, first, end, reason)
+            run, position = rows[bad]
+            refused.append(RefusedRow(run.row(position), reason))
+            reach = len(lines) if len(refused) == 1 else 2 * (bad + 1 - first)
+            first = bad + 1
+        return refused
+
+    def _first_refused(self, lines: Sequence[bytes], first: int, end: int, reason: str) -> tuple[int, str]:
+        """Write the lines before the first bad one, by halving; return its position and why it is refused."""
+        while end - first > 1:
+            middle = (first + end) // 2
+            told = self._send(b"\n".join(lines[first:middle]))
+            if told is None:
+                first = middle
+            else:
+                end, reason = middle, told
+        return first, reason
 
     def _send(self, body: bytes) -> str | None:
         """Return None where all lines are stored, or why the server refuses some; else raise Unavailable."""
@@ -124,14 +153,15 @@ class InfluxHistorian:
     def ensure(self) -> None:
         """Create the database where 1.x has none and we may; raises Unavailable, which says what to do, where not.
 
-        On 2.x nothing is done: buckets are made when the server is set up.
+        How long one that is there keeps samples stays as it is. On 2.x nothing is done: buckets are made when the
+        server is set up.
         """
         if _HAS_BUCKETS.match(self.version()):
             return
         if [self._database] in self._ask("SHOW DATABASES"):
             return
         try:
-            self._ask("CREATE DATABASE " + influxql.identifier(self._database), method="POST")
+            self._ask(influxql.create(self._database, self._raw_days), method="POST")
         except Unavailable as error:
             text = f"the database is missing, and an administrator must create it: {error}"
             raise Unavailable(text, retry_after_s=error.retry_after_s) from error

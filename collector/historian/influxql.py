@@ -58,6 +58,15 @@ def buckets(
     )
 
 
+def create(database: str, days: int) -> str:
+    """Return the order for a database that keeps what it has for so many days, 0: for ever.
+
+    >>> create("plant", 0), create("plant", 14)
+    ('CREATE DATABASE "plant"', 'CREATE DATABASE "plant" WITH DURATION 14d')
+    """
+    return f"CREATE DATABASE {identifier(database)}" + (f" WITH DURATION {days}d" if days else "")
+
+
 def _from(measurement: Measurement, place: str, name: str, from_us: int, end_us: int) -> str:
     return (
         f'FROM "{measurement.name}" WHERE "{measurement.name_tag}" = {literal(name)} AND "place" = {literal(place)} '

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import fsum
 from threading import Lock
 
 from collector.contract.ports import RefusedRow
 from collector.historian.admission import Rows, admit, micros, micros_bound
 from collector.historian.retention import FOR_EVER, Retention, oldest_us
+from collector.historian.rollup import buckets, coarsest, split
 
 _Samples = dict[tuple[int, str], float]
 """Values by time in microseconds and device; an index has no device: ''."""
@@ -50,10 +50,13 @@ class MemoryHistorian:
     ) -> list[tuple[float, float, float, float]]:
         """Return at most `most` + 1 buckets (start, min, mean, max), aligned to multiples of `step_s`."""
         step_us = micros(step_s)
-        buckets: dict[int, list[float]] = {}
-        for time_us, _, value in self._between(place, name, start=start, end=end):
-            buckets.setdefault(time_us // step_us * step_us, []).append(value)
-        rows = [(at / 1e6, min(values), fsum(values) / len(values), max(values)) for at, values in buckets.items()]
+        columns: dict[str, tuple[list[int], list[float]]] = {}
+        for time_us, device, value in self._between(place, name, start=start, end=end):
+            times, values = columns.setdefault(device, ([], []))
+            times.append(time_us)
+            values.append(value)
+        parts = [coarsest(split(*columns[device], step_us), step_us) for device in sorted(columns)]
+        rows = [(at / 1e6, tally.low, tally.total / tally.samples, tally.high) for at, tally in buckets(parts, step_us)]
         return rows[: most + 1]
 
     def _between(self, place: str, name: str, *, start: float, end: float) -> list[tuple[int, str, float]]:

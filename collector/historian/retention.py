@@ -10,6 +10,7 @@ from typing import Final
 from collector.contract.errors import Misconfigured
 
 DAY_US: Final = 86_400_000_000
+HOUR_US: Final = 3_600_000_000
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,10 @@ class Retention:
 
     >>> Retention(minute_days=7)
     Traceback (most recent call last):
-    collector.contract.errors.Misconfigured: minute_days = 7 is less than raw_days = 14; as many or more would work
+    collector.contract.errors.Misconfigured: minute_days = 7 is less than raw_days = 31; as many or more would work
     """
 
-    raw_days: int = 14
+    raw_days: int = 31
     minute_days: int = 180
     hour_days: int = 0
 
@@ -36,12 +37,14 @@ class Retention:
 
 
 FOR_EVER: Final = Retention(0, 0, 0)
+KEPT: Final = Retention()
+"""What holds where nothing is said."""
 
 
 def oldest_us(days: int, now_us: int) -> int | None:
-    """Return the time before which nothing is kept, None where all is.
+    """Return the time before which nothing is kept, None where all is: a full hour, because hours go whole.
 
-    >>> oldest_us(1, 2 * DAY_US), oldest_us(0, 5)
+    >>> oldest_us(1, 2 * DAY_US + HOUR_US - 1), oldest_us(0, 5)
     (86400000000, None)
     """
-    return now_us - days * DAY_US if days else None
+    return (now_us - days * DAY_US) // HOUR_US * HOUR_US if days else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import pickle
 import random
 import re
 import socket
@@ -87,6 +88,49 @@ def test_rows_out_of_order_read_like_rows_in_order(historian: Historian) -> None
     for first in range(0, 500, 100):
         historian.write(shuffled[first : first + 100])
     assert everything(historian) == [(n, n * 0.5) for n in range(500)]
+
+
+@pytest.mark.parametrize("is_tidied", [False, True])
+def test_row_07_a_shuffled_hour_gives_the_same_bytes_as_the_ordered_one(
+    historian: Historian, *, is_tidied: bool
+) -> None:
+    rng = random.Random(7)
+    hour = [(T0 + n, round(rng.gauss(209.8, 0.4), 2)) for n in range(3_600)]
+    for place, samples in (("ordered", hour), ("shuffled", rng.sample(hour, len(hour)))):
+        for first in range(0, 3_600, 400):
+            historian.write([ReadingRow(place, "d", NAME, *sample) for sample in samples[first : first + 400]])
+    while is_tidied and historian.tidy(T0 + 7_500):
+        pass
+    span = {"start": T0, "end": T0 + 3_600}
+    ordered, shuffled = (
+        pickle.dumps([
+            historian.series(place, NAME, **span, most=9_999),
+            *(historian.rolled(place, NAME, **span, step_s=step_s, most=9_999) for step_s in (7, 60, 90, 3_600)),
+        ])
+        for place in ("ordered", "shuffled")
+    )  # fmt: skip
+    assert shuffled == ordered
+    assert len(historian.series("shuffled", NAME, **span, most=9_999)) == 3_600
+
+
+@pytest.mark.parametrize("step_s", [10, 60, 600, 3_600, 7_200])
+def test_tidying_changes_no_answer_and_late_rows_are_merged(historian: Historian, step_s: float) -> None:
+    historian.write([reading(n, n % 64) for n in range(0, 10_000, 8)])
+    historian.write([IndexRow(PLACE, "heater_effort", T0 + n, n % 32, 0.0, 64.0) for n in range(0, 10_000, 64)])
+    while historian.tidy(T0 + 9_000):
+        pass
+    historian.write([reading(16, 5), reading(17, 6), reading(9_999, 7)])
+    span = {"start": T0 - 5, "end": T0 + 9_000, "step_s": step_s, "most": 9_999}
+    before = [everything(historian), historian.rolled(PLACE, NAME, **span)]
+    index_before = historian.rolled(PLACE, "heater_effort", **span)
+    while historian.tidy(T0 + 20_000):
+        pass
+    assert [everything(historian), historian.rolled(PLACE, NAME, **span)] == before
+    assert historian.rolled(PLACE, "heater_effort", **span) == index_before
+    assert before[0][2:4] == [(16, 5), (17, 6)]
+    bucket = T0 // step_s * step_s
+    inside = [value for ts, value in before[0] if bucket <= T0 + ts < min(bucket + step_s, T0 + 9_000)]
+    assert before[1][0] == (bucket, min(inside), math.fsum(inside) / len(inside), max(inside))
 
 
 def test_a_range_has_its_start_and_not_its_end(historian: Historian) -> None:

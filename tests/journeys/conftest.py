@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -266,7 +267,7 @@ def arrived(system: System, machine: Machine) -> Outcome:
     until(lambda: items(system, "/api/v1/alerts?open=true"), "an alert")
     until(lambda: items(system, "/api/v1/machines")[0]["account"]["pending"] == 0, "nothing pending")
     last = system.get("/api/v1/facts?limit=1", "collector")["last"]
-    until(lambda: f"cyberfilter_fact_number {float(last)}" in metrics(system), f"the cyberfilter at fact {last}")
+    until(lambda: fact_number(system) >= last, f"the cyberfilter at fact {last}")
     return Outcome(
         system.get(series)["points"],
         [(i["index"], i["actuality"], i["forecast"]) for i in items(system, f"/api/v1/indices?place={PLACE}")],
@@ -284,11 +285,14 @@ def items(system: System, path: str) -> list[dict[str, Any]]:
     return found["items"] if found else []
 
 
-def metrics(system: System) -> str:
+def fact_number(system: System) -> float:
+    """Return how far the cyberfilter has read."""
     try:
-        return httpx.get(system.urls["cyberfilter"] + "/metrics", timeout=5.0).text
+        text = httpx.get(system.urls["cyberfilter"] + "/metrics", timeout=5.0).text
     except httpx.HTTPError:
-        return ""
+        return -1.0
+    found = re.search(r"^\w*cyberfilter_fact_number (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else -1.0
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,15 @@ class Moody(MemoryHistorian):
         self.asked = threading.Event()
         self.in_flight = self.in_flight_max = 0
         self.written_count = 0
+        self.tidied_at: list[float] = []
+        self.to_tidy = 0
+
+    def tidy(self, now: float) -> int:
+        if self.away is not None:
+            raise self.away
+        self.tidied_at.append(now)
+        did, self.to_tidy = self.to_tidy, max(self.to_tidy - 1, 0)
+        return did
 
     def write(self, rows: Sequence[object]) -> Sequence[RefusedRow]:
         self.in_flight += 1
@@ -102,6 +111,29 @@ def test_row_03_commits_go_on_while_the_historian_hangs_and_one_request_is_in_fl
     thread.join()
     works.drain.turn(wait_s=0.0)
     assert (len(works.kept()), works.historian.in_flight_max) == (51, 1)
+
+
+def test_historian_tidies_once_a_minute_and_a_step_each_turn_while_there_is_more(works: Works) -> None:
+    works.historian.to_tidy = 2
+    for _ in range(9):
+        works.drain.turn(wait_s=0.001)  # nothing is in the log: it lingers, and tidies all the same
+    assert works.historian.tidied_at == [1_000.0] * 3
+    works.now_s = 59.9
+    works.drain.turn(wait_s=0.001)
+    assert len(works.historian.tidied_at) == 3
+    works.now_s = 60.0
+    works.drain.turn(wait_s=0.001)
+    assert len(works.historian.tidied_at) == 4
+
+
+def test_historian_that_cannot_tidy_is_in_trouble_until_it_can(works: Works) -> None:
+    works.historian.away = Unavailable("locked")
+    with pytest.raises(Unavailable, match="locked"):
+        works.drain.turn(wait_s=0.001)
+    assert works.drain.waits == "locked"
+    works.historian.away = None
+    works.drain.turn(wait_s=0.001)
+    assert works.drain.waits is None
 
 
 def test_wish_of_the_historian_is_granted(works: Works) -> None:

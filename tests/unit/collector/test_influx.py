@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
@@ -16,7 +19,12 @@ import pytest
 
 from collector.contract.errors import Unavailable
 from collector.contract.ports import ReadingRow
+from collector.contract.reading import Batch, Samples
+from collector.drain import Drain
 from collector.historian.influx import PROBE, InfluxHistorian
+from collector.spool import Spool
+from collector.turn import Turn
+from deploy.clock import FileClock
 
 
 class Answer(NamedTuple):
@@ -36,6 +44,7 @@ class Server:
     def __init__(self) -> None:
         self.script: Script = lambda _path, _body: Answer()
         self.heard: list[tuple[str, str]] = []
+        self.url = ""
         self.historian: InfluxHistorian
 
     def bodies(self, path: str = "/api/v2/write") -> list[str]:
@@ -45,6 +54,7 @@ class Server:
 def handler_of(server: Server) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else a head waits 40 ms for its body
 
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
@@ -72,19 +82,26 @@ def server() -> Iterator[Server]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler_of(made)) as listening:
         thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        url = f"http://127.0.0.1:{listening.server_address[1]}/"
-        made.historian = InfluxHistorian(url, token="tester:secret", timeout_s=0.5)
+        made.url = f"http://127.0.0.1:{listening.server_address[1]}/"
+        made.historian = InfluxHistorian(made.url, token="tester:secret", timeout_s=0.5)
         yield made
         made.historian.close()
         listening.shutdown()
         thread.join()
 
 
+def batch(n: int) -> Batch:
+    return Batch("d", "p", "native", float(n), (Samples((float(n),), {"n_degc": (1.0,)}),))
+
+
 def row(n: int, *, name: str = "n_degc") -> ReadingRow:
     return ReadingRow("p", "d", name, float(n), 1.0)
 
 
-def test_bad_lines_are_found_by_halving_and_the_others_written(server: Server) -> None:
+@pytest.mark.parametrize("bad", [{3, 700}, {0}, {1_023}, {0, 1, 1_023}, set(range(9, 1_024, 111)), set(range(1_024))])
+def test_row_14_lines_of_another_type_are_found_by_halving_and_the_rest_is_written(
+    server: Server, bad: set[int]
+) -> None:
     stored: set[str] = set()
 
     def script(_path: str, body: str) -> Answer:
@@ -94,12 +111,14 @@ def test_bad_lines_are_found_by_halving_and_the_others_written(server: Server) -
         return Answer()
 
     server.script = script
-    rows = [row(n, name="bad_degc" if n in {3, 700} else "n_degc") for n in range(1_024)]
+    rows = [row(n, name="bad_degc" if n in bad else "n_degc") for n in range(1_024)]
     refused = server.historian.write(rows)
-    assert [each.row for each in refused] == [rows[3], rows[700]]
+    assert sorted(each.row for each in refused) == sorted(rows[n] for n in bad)
     assert "type conflict" in refused[0].reason
-    assert len([line for line in stored if not line.startswith(PROBE)]) == 1_022
-    assert len(server.bodies()) <= 2 * 2 * 10 + 2
+    assert len([line for line in stored if not line.startswith(PROBE)]) == 1_024 - len(bad)
+    requests = len([body for body in server.bodies() if not body.startswith(PROBE)])
+    assert requests - 1 <= len(bad) * (math.log2(1_024) + 1)  # one is asked for without any bad line
+    assert requests < 2.1 * 1_024
 
 
 @pytest.mark.parametrize("status", [422, 413])
@@ -146,6 +165,17 @@ def test_a_missing_database_is_created_and_the_lines_written(server: Server) -> 
     assert created == ["db=cybersyn&epoch=u&q=CREATE+DATABASE+%22cybersyn%22"]
 
 
+def test_a_database_that_is_created_keeps_what_it_has_for_the_days_that_were_set(influxd: Any) -> None:
+    historian = InfluxHistorian(influxd.url, token=influxd.token, database="fourteen_days", raw_days=14)
+    historian.ensure()
+    historian.close()
+    longer = InfluxHistorian(influxd.url, token=influxd.token, database="fourteen_days", raw_days=7)
+    longer.ensure()
+    [policy] = longer._ask('SHOW RETENTION POLICIES ON "fourteen_days"')
+    assert policy[:2] == ["autogen", "336h0m0s"]
+    longer.close()
+
+
 def test_a_bucket_is_never_created(server: Server) -> None:
     server.script = lambda path, _body: (
         Answer(headers={"X-Influxdb-Version": "v2.7.12"}) if path == "/ping" else Answer(404, {"message": "no bucket"})
@@ -168,21 +198,32 @@ def test_a_server_that_answers_something_else_is_unavailable(server: Server) -> 
         server.historian.series("p", "n_degc", start=0, end=1, most=1)
 
 
-def test_at_most_one_write_is_under_way(server: Server) -> None:
-    under_way: list[int] = []
+def test_row_03_commits_go_on_while_influx_is_slow_and_one_request_is_in_flight(server: Server, tmp_path: Path) -> None:
+    asked, may_answer = threading.Event(), threading.Event()
+    under_way: list[str] = []
     seen: list[int] = []
 
-    def script(_path: str, _body: str) -> Answer:
-        under_way.append(1)
+    def script(_path: str, body: str) -> Answer:
+        under_way.append(body)
         seen.append(len(under_way))
-        under_way.pop()
+        asked.set()
+        may_answer.wait(10)
+        under_way.remove(body)
         return Answer()
 
     server.script = script
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda n: server.historian.write([row(n)]), range(40)))
-    assert set(seen) == {1}
-    assert len(seen) == 40
+    slow = InfluxHistorian(server.url, token="tester:secret", timeout_s=20)
+    with closing(slow), closing(Spool(tmp_path / "facts.db")) as log, ThreadPoolExecutor(4) as pool:
+        log.commit(Turn([batch(0)]))
+        writes: list[Future[Any]] = [pool.submit(Drain(log, slow, FileClock(0.0)).turn, 0.0)]
+        assert asked.wait(10)
+        writes += [pool.submit(slow.write, [row(n)]) for n in (1, 2, 3)]
+        for n in range(1, 51):  # each of them would hang here if the slow server held up the log
+            log.commit(Turn([batch(n)]))
+        assert (log.last(), seen, [write.done() for write in writes]) == (51, [1], [False] * 4)
+        may_answer.set()
+        assert [write.result() for write in writes] == [1, [], [], []]
+    assert seen == [1] * 4
 
 
 def test_a_real_influx_refuses_what_it_would_drop_and_keeps_the_rest(influxd: Any) -> None:

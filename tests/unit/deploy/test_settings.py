@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from collector.contract.errors import Misconfigured
+from collector.historian.retention import Retention
 from deploy.commands.config import COMMAND
-from deploy.settings import SETTINGS, Settings, load, sample, shown
+from deploy.settings import SETTINGS, Settings, load, retention, sample, shown
 
 
 @pytest.fixture
@@ -50,6 +51,12 @@ def test_environment_wins_over_the_file(config: Path) -> None:
     config.write_text('[opsroom]\nport = 9000\nlanguage = "es"\n')
     found = load(config, {"CYBERSYN_OPSROOM_PORT": "9001", "HOME": "/x"})
     assert (found.opsroom.port, found.opsroom.language) == (9001, "es")
+
+
+def test_minutes_that_would_go_before_their_samples_are_refused() -> None:
+    text = refused(None, {"CYBERSYN_HISTORIAN_MINUTE_DAYS": "7"})
+    assert text == "historian.minute_days = 7 is less than raw_days = 31; as many or more would work"
+    assert retention(load(None, {"CYBERSYN_HISTORIAN_RAW_DAYS": "30"})) == Retention(30, 180, 0)
 
 
 def test_secret_is_read_from_the_file_that_the_environment_names(tmp_path: Path) -> None:

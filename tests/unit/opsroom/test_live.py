@@ -98,7 +98,7 @@ def test_who_missed_a_frame_gets_everything_instead() -> None:
     run(story)
 
 
-def test_a_slow_browser_delays_nobody() -> None:
+def test_row_30_a_slow_browser_delays_nobody() -> None:
     async def story(hub: Hub, quick: Client) -> None:
         slow, got = Client(), []
 
@@ -118,6 +118,18 @@ def test_a_slow_browser_delays_nobody() -> None:
         for task in tasks:
             task.cancel()
         assert len(got) == 4
+
+    run(story)
+
+
+def test_row_30_a_stalled_browser_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("opsroom.live.STALLED_S", 0.01)
+
+    async def story(hub: Hub, client: Client) -> None:
+        async def never(_: bytes) -> None:
+            await asyncio.Event().wait()
+
+        await asyncio.wait_for(serve(hub, client, never), timeout=5.0)
 
     run(story)
 
