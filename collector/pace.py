@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-CALM_S: Final = 1.5
+CALM_S: Final = 3.0
 """At little traffic one commit follows another no sooner (real s): a small computer's card lasts longer."""
 BUSY_S: Final = 0.02
 BUSY_FROM_PER_S: Final = 50.0
@@ -16,7 +16,8 @@ _RATE_S: Final = 4.0
 class Pace:
     """Tells when to commit. Times are monotonic seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, calm_s: float = CALM_S) -> None:
+        self._calm_s = calm_s
         self._committed_s = float("-inf")
         self._rate_per_s = 0.0
 
@@ -24,7 +25,7 @@ class Pace:
         """Tell whether the messages that wait should be committed now."""
         passed_s = now_s - self._committed_s
         busy = max(self._rate_per_s, waiting / max(passed_s, 1.0)) >= BUSY_FROM_PER_S
-        return passed_s >= (BUSY_S if busy else CALM_S)
+        return passed_s >= (min(BUSY_S, self._calm_s) if busy else self._calm_s)
 
     def committed(self, count: int, now_s: float) -> None:
         """Note a commit of so many messages."""

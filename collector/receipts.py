@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from collector.contract.codec import encode
 from collector.contract.limits import RECEIPT_BOOT_AGE_S, RECEIPT_EVENTS_MAX
@@ -22,24 +23,31 @@ def body(boots: Mapping[str, Boot], events: Iterable[str], *, now: float) -> byt
     return encode({"boots": rows, "events": list(events)[-RECEIPT_EVENTS_MAX:]})
 
 
-class Thinned:
-    """Addresses that wait for a message: each at once, then at most once in `every_s`; none is forgotten."""
+MANY: Final = 20
+"""A sender that said so much since its last receipt gets the next one after a second."""
 
-    def __init__(self, every_s: float = 1.0) -> None:
-        self._every_s = every_s
-        self._waiting: dict[str, str] = {}
+
+class Thinned:
+    """Addresses that wait for a message: each at once, then at most once in `every_s`; none is forgotten.
+
+    Who says little waits up to `calm_s`: brokers write each retained message to their disk.
+    """
+
+    def __init__(self, every_s: float = 1.0, calm_s: float = 5.0) -> None:
+        self._every_s, self._calm_s = every_s, calm_s
+        self._waiting: dict[str, tuple[str, int]] = {}
         self._sent_at: dict[str, float] = {}
 
     def want(self, topic: str, device: str) -> None:
         """Note that this topic should carry the device's newest."""
-        self._waiting[topic] = device
+        self._waiting[topic] = (device, self._waiting.get(topic, (device, 0))[1] + 1)
 
     def due(self, now_s: float) -> list[tuple[str, str]]:
         """Return (topic, device) of those whose turn has come, and take them off; `now_s` is monotonic."""
         found = [
             (topic, device)
-            for topic, device in self._waiting.items()
-            if now_s - self._sent_at.get(topic, float("-inf")) >= self._every_s
+            for topic, (device, count) in self._waiting.items()
+            if now_s - self._sent_at.get(topic, float("-inf")) >= (self._every_s if count >= MANY else self._calm_s)
         ]
         for topic, _ in found:
             del self._waiting[topic]

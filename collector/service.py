@@ -40,7 +40,7 @@ NULL_NAMES_MAX: Final = 10_000
 class Ways(NamedTuple):
     """How a collector works: what it hears (None: all of the registry), its name, its bounds.
 
-    `paced` lets few messages share an fsync; without, every turn is kept at once.
+    Few messages share an fsync for up to `calm_s` real seconds; 0: every turn is kept at once.
     """
 
     root: str = ROOT_DEFAULT
@@ -48,7 +48,7 @@ class Ways(NamedTuple):
     name: str = OURSELVES
     rules: Rules = Rules()
     quota: Quota = Quota()
-    paced: bool = False
+    calm_s: float = 0.0
 
 
 class Collector:
@@ -62,7 +62,7 @@ class Collector:
         self.memory = Memory(spool)
         self._bus = bus
         self._watch = Watch(self.memory, bus, clock, name=ways.name)
-        self._pace = Pace() if ways.paced else None
+        self._pace = Pace(ways.calm_s) if ways.calm_s else None
         self._quotas = Quotas(ways.quota)
         self._notices = Notices()
         self._asked: queue.Queue[Asked] = queue.Queue()

@@ -119,6 +119,12 @@ class Collector:
         "whether POST readings and events ask for a device's credentials; auto: if something listens beyond loopback",
         _is_one_of("auto", "always", "never"),
     )
+    calm_ms: int = _row(
+        3_000,
+        "how long (ms) readings of a calm workshop wait to share a write to disk; states, events and readings above 50 "
+        "messages/s don't wait; 0: never",
+        _is_between(0, 60_000),
+    )
     ahead_s_max: int = _row(
         300, "how far a device's stamp may lie in the future; beyond, the message is refused", _is_between(1, 86_400)
     )

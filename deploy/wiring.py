@@ -154,7 +154,7 @@ def _ways(settings: Settings) -> Ways:
         name=chosen.name,
         rules=Rules(chosen.ahead_s_max, settings.historian.raw_days),
         quota=Quota(chosen.device_messages_per_s_max, chosen.device_bytes_per_s_max),
-        paced=True,
+        calm_s=chosen.calm_ms / 1000,
     )
 
 

@@ -63,7 +63,8 @@ def _run(parsed: Namespace) -> int:
         say=lambda text: print(text, flush=True),
     )
     without_ours = {name: value for name, value in os.environ.items() if not name.startswith("CYBERSYN_")}
-    return run(wish, load(None, without_ours), stop)
+    lively = {"CYBERSYN_COLLECTOR_CALM_MS": "200"}  # a demo is looked at, and its disk has an easy life anyway
+    return run(wish, load(None, without_ours | lively), stop)
 
 
 COMMAND = Command("demo", "simulated microfactories in the browser, on this machine alone", _arguments, _run)

@@ -11,12 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -75,14 +77,16 @@ def syncs(pids: list[int], seconds: float) -> str:
     program = shutil.which("strace")
     if program is None:
         return "not counted (strace is not on PATH)"
-    command = [program, "-f", "-e", "trace=fsync,fdatasync", *(f"-p{pid}" for pid in pids)]
+    command = [program, "-f", "-y", "-e", "trace=fsync,fdatasync", *(f"-p{pid}" for pid in pids)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as tracer:
         time.sleep(seconds)
         tracer.send_signal(signal.SIGINT)
         assert tracer.stderr is not None
         lines = tracer.stderr.read().splitlines()
-    count = sum("sync(" in line for line in lines)
-    return f"{count / seconds:.2f} fsync/s"
+    files = Counter(
+        "/".join(Path(found[1]).parts[-4:]) for line in lines if (found := re.search(r"sync\(\d+<([^>]*)>", line))
+    )
+    return f"{files.total() / seconds:.2f} fsync/s: " + ", ".join(f"{name} {n}" for name, n in files.most_common(6))
 
 
 def main() -> None:
@@ -124,6 +128,8 @@ def measure(folder: Path, child: subprocess.Popen[bytes], start_s: float, second
         share = (cpu_s(pids) - before) / (time.monotonic() - began_s)
         print(f"  {rss_mb(pids):.0f} MB resident in {len(pids)} processes, {100 * share:.1f} % of a core")
         print(f"  {syncs(pids, seconds)}")
+        account = httpx.get(f"{told['api_url']}/api/v1/intake", timeout=20).json()["account"]
+        print(f"  {account['received']} messages received, {account['stored']} stored, {account['pending']} pending")
         load.terminate()
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from collector import quarantine
 from collector.contract.errors import Unavailable
+from collector.contract.limits import HISTORIAN_EVERY_S
 from collector.contract.ports import ReadingColumn, ReadingRow, RefusedRow
 from collector.contract.reading import Batch, Samples
 from collector.drain import Drain, columns_of, rows_of
@@ -177,7 +178,7 @@ def test_few_facts_linger_and_many_do_not(works: Works) -> None:
     assert works.drain.turn(wait_s=0.001) == 1
     works.commit(1)
     assert works.drain.turn(wait_s=0.001) == 0
-    works.now_s = 5.0
+    works.now_s = HISTORIAN_EVERY_S
     assert works.drain.turn(wait_s=0.001) == 1
     works.commit(*range(2, 502))
     assert works.drain.turn(wait_s=0.001) == 500

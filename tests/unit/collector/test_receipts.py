@@ -5,7 +5,7 @@ import json
 
 from collector.contract.limits import RECEIPT_BOOT_AGE_S
 from collector.order import Boot
-from collector.receipts import Thinned, body
+from collector.receipts import MANY, Thinned, body
 
 
 def test_receipt_has_every_boot_of_the_last_seven_days_and_no_older_one() -> None:
@@ -20,10 +20,17 @@ def test_receipt_names_the_newest_256_events() -> None:
 
 
 def test_thinning_delays_a_receipt_and_never_drops_it() -> None:
-    thinned = Thinned(every_s=1.0)
+    thinned = Thinned(every_s=1.0, calm_s=5.0)
     thinned.want("a", "device")
     assert thinned.due(10.0) == [("a", "device")]
     thinned.want("a", "device")
-    assert thinned.due(10.5) == []
-    assert thinned.due(11.0) == [("a", "device")]
-    assert thinned.due(12.0) == []
+    assert [thinned.due(now_s) for now_s in (11.0, 14.9, 15.0, 20.0)] == [[], [], [("a", "device")], []]
+
+
+def test_who_says_much_gets_a_receipt_every_second() -> None:
+    thinned = Thinned(every_s=1.0, calm_s=5.0)
+    thinned.want("a", "device")
+    thinned.due(10.0)
+    for _ in range(MANY):
+        thinned.want("a", "device")
+    assert [thinned.due(now_s) for now_s in (10.9, 11.0)] == [[], [("a", "device")]]
