@@ -98,6 +98,7 @@ def check(settings: Settings) -> None:
         hosts["broker.host"] = settings.broker.host
     elif settings.broker.port == 0:
         raise Misconfigured("broker.port = 0: an external broker has a port; 1883 is the usual one")
+    _check_certificate(settings.broker)
     if settings.network.listen == "loopback":
         for name, host in hosts.items():
             if not _is_loopback(host):
@@ -201,6 +202,14 @@ def _value(row: Setting, found: _Found) -> Any:
 def _near(name: str, names: Mapping[str, object]) -> str:
     close = get_close_matches(name, names, n=1)
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
+
+
+def _check_certificate(broker: Broker) -> None:
+    if (broker.cert_file is None) is not (broker.key_file is None):
+        given, other = ("cert_file", "key_file") if broker.key_file is None else ("key_file", "cert_file")
+        raise Misconfigured(f"broker.{given} is given without broker.{other}; both or neither works")
+    if broker.cert_file is not None and broker.ca_file is None:
+        raise Misconfigured("broker.cert_file is given without broker.ca_file; a certificate is shown over TLS alone")
 
 
 def _is_loopback(host: str) -> bool:

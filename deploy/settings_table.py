@@ -89,6 +89,10 @@ class Broker:
     ca_file: Path | None = _row(  # noqa: RUF009 - it returns a field
         None, "certificate of an external broker's authority; empty: no TLS"
     )
+    cert_file: Path | None = _row(  # noqa: RUF009 - it returns a field
+        None, "certificate of the services themselves, for a broker that asks for one; empty: none is shown"
+    )
+    key_file: Path | None = _row(None, "the key that belongs to it")  # noqa: RUF009 - it returns a field
     root: str = _row("cybersyn", "first level of every topic of ours", _is_root)
     store_bytes_max: int = _row(
         2 * 1024**3, "what the embedded broker may keep on disk", _is_between(16 * 1024**2, 2**50)

@@ -81,7 +81,8 @@ def embedded_broker(
 def external_address(settings: Settings) -> Address:
     """Return where the broker of the settings is, and who we are there."""
     broker = settings.broker
-    return Address(broker.host, broker.port, broker.username, broker.password, broker.ca_file)
+    tls = broker.ca_file, broker.cert_file, broker.key_file
+    return Address(broker.host, broker.port, broker.username, broker.password, *tls)
 
 
 def kept_token(folder: Path) -> str:

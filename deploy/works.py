@@ -90,7 +90,14 @@ class Collecting:
             for kind, count in sorted(self.broker.violation_counts.items()):
                 yield Figure("cybersyn_broker_violations", "counter", "what it refused", count, {"kind": kind})
         yield Figure("cybersyn_bus_dropped", "counter", "messages that could not be sent", self.bus.dropped_count)
-        yield Figure("cybersyn_bus_passed_over", "counter", "messages left to come again", self.bus.passed_over_count)
+        yield Figure(
+            "cybersyn_bus_passed_over", "counter", "messages beyond the bound, lost", self.bus.passed_over_count
+        )
+        yield Figure("cybersyn_bus_refused", "counter", "messages that the broker refused", self.bus.refused_count)
+        yield Figure(
+            "cybersyn_bus_failures", "counter", "connections ended by a failure of ours", self.bus.failures_count
+        )
+        yield Figure("cybersyn_bus_takeovers", "counter", "times another took our client id", self.bus.takeovers_count)
         for name, count in sorted(self.collector.null_counts.items()):
             text = "cells without a value since the start"
             yield Figure("cybersyn_null_values", "counter", text, count, {"indicator": name})

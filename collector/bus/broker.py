@@ -19,9 +19,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Final, Self
 
+from collector.bus.answer import Answer
 from collector.bus.child import end_child, end_left_over, start_child
 from collector.bus.folder import choose_port, free_port, hold, own_passwords
-from collector.bus.link import Address, Answer, Link, Session, Version
+from collector.bus.link import Address, Link, Owner, Session, Version
 from collector.bus.rights import KEEPER, MESSAGES_SHARE, SERVICES, STORE, BrokerUser, Layout, config_text
 from collector.bus.store import bound_store
 from collector.contract.errors import Misconfigured, Unavailable
@@ -239,14 +240,8 @@ class EmbeddedBroker:
 
     def _knock(self) -> None:
         """Connect once over MQTT: the server makes its streams for the first client."""
-        link = Link(
-            self.address,
-            Session("cybersyn-knock", persistent=False),
-            version=Version.MQTTv311,
-            keepalive_s=10,
-            on_message=lambda _link, _message: None,
-            wake=lambda: None,
-        )
+        session = Session("cybersyn-knock", persistent=False)
+        link = Link(self.address, session, Owner(), version=Version.MQTTv311, keepalive_s=10)
         answer = link.open()
         link.leave()
         if answer is not Answer.ACCEPTED:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
-from collector.bus.link import Link
 from collector.contract.ports import Delivery
 
 LINGER_S: Final = 0.002
@@ -15,7 +15,7 @@ LINGER_S: Final = 0.002
 
 
 class Inbox:
-    """Deliveries in the order of their arrival, at most `most`; thread-safe.
+    """Deliveries in the order of their arrival, at most `most`; thread-safe. Links are told apart by rising numbers.
 
     The first delivery beyond the bound spills its link: all that link brings from then on is passed over, so that
     what the broker sends again later still comes in order.
@@ -25,30 +25,35 @@ class Inbox:
         self._most = most
         self._waiting: deque[Delivery] = deque()
         self._changed = threading.Condition()
-        self._spilled: Link | None = None
+        self._spilled = -1
+        self._is_told = True
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def offer(self, delivery: Delivery, link: Link) -> bool:
-        """Keep a delivery, or return False for one that is passed over."""
+    def offer_all(self, deliveries: Sequence[Delivery], link: int) -> int:
+        """Keep deliveries in their order, and return how many; those behind them are passed over."""
         with self._changed:
-            if self._spilled is link or len(self._waiting) >= self._most:
+            if link <= self._spilled:
+                return 0
+            before = len(self._waiting)
+            if before + len(deliveries) > self._most:
+                deliveries = deliveries[: max(self._most - before, 0)]
                 self._spilled = link
-                return False
-            self._waiting.append(delivery)
-            if len(self._waiting) == 1:
+                self._is_told = False
+            self._waiting.extend(deliveries)
+            if not before:
                 self._changed.notify()
-            return True
+            return len(deliveries)
 
-    def spilled(self) -> Link | None:
+    def spilled(self) -> int | None:
         """Return once the link that was spilled, when everything that waited before it has been taken."""
         with self._changed:
-            if self._waiting:
+            if self._waiting or self._is_told:
                 return None
-            link, self._spilled = self._spilled, None
-            return link
+            self._is_told = True
+            return self._spilled
 
     def take(self, *, most: int, wait_s: float) -> list[Delivery]:
         """Take out up to `most` deliveries; wait at most `wait_s` for the first, and no longer once it is closed."""

@@ -2,7 +2,8 @@
 """One connection to a broker: a paho client of its own, from CONNECT to the loss of the socket.
 
 Every connection gets a new client object, so an acknowledgement can never reach a later connection, and a network
-thread that hangs or dies is left behind with it. Only public calls of paho are used.
+thread that hangs or dies is left behind with it. The client is a FastClient; where paho's inside is not as that one
+needs it, a stock client with public calls alone.
 """
 
 from __future__ import annotations
@@ -11,22 +12,27 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
-from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from paho.mqtt.client import Client, ConnectFlags, MQTTMessage, MQTTMessageInfo
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTMessageInfo
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from collector.bus.answer import Answer, answer_of
+from collector.bus.encrypt import encrypt
+from collector.bus.fast import FastClient, Intake, lacking
+from collector.bus.frames import MID_MAX, topic_text
+from collector.contract.ports import Delivery, Posting
+
 Version = MQTTProtocolVersion
 """The versions that we speak: `MQTTv5` and `MQTTv311`."""
-Note = MQTTMessageInfo
-"""What becomes of a publish: `is_published()` tells whether the broker acknowledged it."""
 RECEIVE_MAX: Final = 10_000
 """Unacknowledged deliveries that an MQTT 5 broker may send: half of the bus's queue, which so holds those of an
 earlier connection beside those of this one."""
@@ -34,21 +40,31 @@ SESSION_EXPIRY_S: Final = 7 * 86_400
 """How long an MQTT 5 broker keeps the session of a client that stays away."""
 CONNECT_TIMEOUT_S: Final = 3.0
 """For the TCP connection, and again for the broker's answer."""
-WINDOW: Final = 100
+WINDOW: Final = 1_000
 """Publishes under way at once, at most; the broker's own receive maximum counts where it is smaller."""
+WINDOW_STOCK: Final = 100
+"""The same for a stock client, which becomes slower with each that is under way (ingest.md 2.1)."""
+TAKEN_OVER: Final = 0x8E
+"""The reason with which an MQTT 5 broker cuts a client whose id another connection has taken (OASIS MQTT 5.0, 3.14)."""
+_UNSPECIFIED: Final = 0x80
 LEAVE_S: Final = 1.0
 """How long a connection may take to end in order."""
 _LOG: Final = logging.getLogger(__name__)
 
 
 class Address(NamedTuple):
-    """Where a broker listens and who we are there; `ca_file` (PEM) asks for TLS."""
+    """Where a broker listens and who we are there; `ca_file` (PEM) asks for TLS, with a certificate of ours if given.
+
+    `cert_file` and `key_file` (PEM) belong together; they work with a `ca_file` alone.
+    """
 
     host: str
     port: int
     username: str = ""
     password: str = ""
     ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
 
 
 class Session(NamedTuple):
@@ -58,88 +74,77 @@ class Session(NamedTuple):
     persistent: bool
 
 
-class Incoming(NamedTuple):
-    """A message as it came; `mid` is its number on this connection, for acknowledging where `qos` is not 0."""
+class Owner:
+    """What a link tells, in its network thread, so all of it must be quick; this one does not listen."""
 
-    topic: str
-    payload: bytes
-    retained: bool
-    mid: int
-    qos: int
+    def now(self) -> float:
+        """Return the plant's time in Unix seconds."""
+        return 0.0
 
+    def deliver(self, link: Link, deliveries: list[Delivery]) -> None:
+        """Take what has arrived; a delivery's token is `link.base` plus its number, which is 0 for QoS 0."""
 
-class Answer(Enum):
-    """What a broker said to CONNECT."""
+    def acknowledged(self, link: Link, numbers: Sequence[int], refused_count: int) -> None:
+        """Forget these postings: the broker has them, but for so many that it refused."""
 
-    ACCEPTED = auto()
-    OTHER_VERSION = auto()
-    UNWELCOME = auto()
-    REFUSED = auto()
-    SILENT = auto()
+    def failed(self) -> None:
+        """Count that something could not be taken; the link ends, and it comes again."""
 
-
-_ANSWERS: Final = {
-    0: Answer.ACCEPTED,
-    132: Answer.OTHER_VERSION,
-    133: Answer.UNWELCOME,
-    134: Answer.UNWELCOME,
-    135: Answer.UNWELCOME,
-}
-"""By reason code: 132 unsupported version, 133 client id (nats-server takes no dot), 134 and 135 credentials.
-Those of MQTT 3.1.1 are translated by paho; anything else is REFUSED."""
+    def wake(self) -> None:
+        """Look at the link: it is up, or lost, or a stock client has something to tell."""
 
 
 class Link:
-    """A connection that lives once: `open`, use it while `up`, `leave` or `abandon`.
-
-    `on_message` is called in the network thread with the link itself and must be quick; `wake` is called whenever
-    the owner should look: connected, lost, something acknowledged by the broker.
-    """
+    """A connection that lives once: `open`, use it while `up`, `leave` or `abandon`; `number` tells it from others."""
 
     def __init__(
-        self,
-        address: Address,
-        session: Session,
-        *,
-        version: Version,
-        keepalive_s: int,
-        on_message: Callable[[Link, Incoming], None],
-        wake: Callable[[], None],
+        self, address: Address, session: Session, owner: Owner, *, version: Version, keepalive_s: int, number: int = 0
     ) -> None:
         self.up = False
         self.session_present = False
+        self.taken_over = False
+        self.cut = False
+        """Whether the broker ended it without a word."""
         self.reason = "no answer"
         self.window = WINDOW
+        self.base = number * (MID_MAX + 1)
         self._answer = Answer.SILENT
         self._answered = threading.Event()
         self._ended = threading.Event()
-        self._heard_s = time.monotonic()
+        self._heard_s, self._heard_at = time.monotonic(), owner.now()
         self._suback: tuple[threading.Event, list[ReasonCode]] = (threading.Event(), [])
+        self._notes: deque[tuple[MQTTMessageInfo, int]] = deque()
         self._address = address
         self._version = version
         self._keepalive_s = keepalive_s
         self._persistent = session.persistent
-        self._on_message = on_message
-        self._wake = wake
+        self._owner = owner
         self._thread: threading.Thread | None = None
         self._client = self._build(session)
 
     def _build(self, session: Session) -> Client:
         five = self._version == Version.MQTTv5
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=session.client_id,
-            clean_session=None if five else not session.persistent,
-            protocol=self._version,
-            reconnect_on_failure=False,
-            manual_ack=True,
-        )
+        settings: dict[str, Any] = {
+            "client_id": session.client_id,
+            "clean_session": None if five else not session.persistent,
+            "protocol": self._version,
+            "reconnect_on_failure": False,
+            "manual_ack": True,
+        }
+        if lacking():
+            client = Client(CallbackAPIVersion.VERSION2, **settings)
+        else:
+            owner = self._owner
+            intake = Intake(
+                self.base, owner.now, partial(owner.deliver, self), partial(owner.acknowledged, self), owner.failed
+            )
+            client = FastClient(intake, **settings)
         client.suppress_exceptions = True
         client.connect_timeout = CONNECT_TIMEOUT_S
         if self._address.username:
             client.username_pw_set(self._address.username, self._address.password)
         if self._address.ca_file is not None:
-            client.tls_set(ca_certs=str(self._address.ca_file))
+            encrypt(client, self._address.ca_file, self._address.cert_file, self._address.key_file)
         client.max_inflight_messages_set(0)
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
@@ -174,20 +179,39 @@ class Link:
             return []
         return [wanted for wanted, code in zip(filters, codes, strict=False) if code.is_failure]
 
-    def publish(self, topic: str, payload: bytes, *, retain: bool) -> Note | None:
-        """Send at QoS 1; the note tells later whether it was acknowledged, None that the connection has gone."""
-        note = self._client.publish(topic, payload, qos=1, retain=retain)
-        return note if note.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+    def publish_all(self, postings: Sequence[tuple[int, Posting]]) -> None:
+        """Send at QoS 1, each under its number; the owner hears when the broker has it."""
+        if isinstance(self._client, FastClient):
+            self._client.publish_all(postings)
+            return
+        for number, (topic, payload, retain) in postings:
+            self._notes.append((self._client.publish(topic, payload, qos=1, retain=retain), number))
 
-    def acknowledge(self, mid: int) -> None:
-        """Tell the broker that a QoS 1 delivery of this connection is safe."""
-        self._client.ack(mid, 1)
+    def look(self) -> None:
+        """Tell the owner what a stock client's broker has acknowledged; a FastClient has told already."""
+        numbers = []
+        while self._notes and self._notes[0][0].is_published():
+            numbers.append(self._notes.popleft()[1])
+        if numbers:
+            self._owner.acknowledged(self, numbers, 0)
+
+    def acknowledge(self, numbers: Sequence[int]) -> None:
+        """Tell the broker that QoS 1 deliveries of this connection are safe."""
+        if isinstance(self._client, FastClient):
+            self._client.acknowledge_all(numbers)
+            return
+        for number in numbers:
+            self._client.ack(number, 1)
 
     def stale_s(self) -> float:
         """Return how long nothing has been heard; infinite where the network thread has died."""
         if self._thread is not None and not self._thread.is_alive():
             return float("inf")
-        return time.monotonic() - self._heard_s
+        return time.monotonic() - self._last_heard()[0]
+
+    def heard_at(self) -> float:
+        """Return when something was heard last, in the plant's time."""
+        return self._last_heard()[1]
 
     def beat(self) -> None:
         """Ask for a sign of life: the answer to an UNSUBSCRIBE of a filter that nobody has passes every layer."""
@@ -214,47 +238,60 @@ class Link:
     def _connected(
         self, _client: Client, _userdata: object, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
-        self.window = min(WINDOW, getattr(properties, "ReceiveMaximum", WINDOW))
+        most = WINDOW if isinstance(self._client, FastClient) else WINDOW_STOCK
+        self.window = min(most, getattr(properties, "ReceiveMaximum", most))
         self._thread = threading.current_thread()
-        self._heard_s = time.monotonic()
-        self._answer = _ANSWERS.get(code.value, Answer.REFUSED)
+        self._note_heard()
+        self._answer = answer_of(code.value)
         self.reason = str(code)
         self.session_present = flags.session_present
         self.up = self._answer is Answer.ACCEPTED
         self._answered.set()
-        self._wake()
+        self._owner.wake()
 
-    def _disconnected(self, _client: Client, _userdata: object, _flags: object, code: ReasonCode, _p: object) -> None:
+    def _disconnected(
+        self, _client: Client, _userdata: object, flags: DisconnectFlags, code: ReasonCode, _p: object
+    ) -> None:
         if self.up:
             self.reason = str(code)
+            self.taken_over = code.value == TAKEN_OVER
+            self.cut = code.value == _UNSPECIFIED and not flags.is_disconnect_packet_from_server
         self.up = False
         self._answered.set()
         self._ended.set()
         self._suback[0].set()
-        self._wake()
+        self._owner.wake()
+
+    def _last_heard(self) -> tuple[float, float]:
+        return self._client.heard if isinstance(self._client, FastClient) else (self._heard_s, self._heard_at)
+
+    def _note_heard(self) -> None:
+        self._heard_s, self._heard_at = time.monotonic(), self._owner.now()
 
     def _received(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
-        self._heard_s = time.monotonic()
+        """Take one message from a stock client."""
         try:
-            arrived = Incoming(_topic(message), bytes(message.payload), message.retain, message.mid, message.qos)
-            self._on_message(self, arrived)
-        except Exception:  # noqa: BLE001 - see below
-            # What escapes here would end the network thread (ingest.md 2.5); unacknowledged, the message comes again.
-            _LOG.exception("a message could not be taken")
+            self._note_heard()
+            token = self.base + (message.mid if message.qos else 0)
+            payload = bytes(message.payload)
+            self._owner.deliver(self, [Delivery(_topic(message), payload, message.retain, self._heard_at, token)])
+        except Exception:  # noqa: BLE001 - what escapes here would end the network thread (ingest.md 2.5)
+            _LOG.exception("what came from the broker could not be taken")
+            self._owner.failed()
+            self.abandon()
 
     def _subscribed(self, _client: Client, _userdata: object, _mid: int, codes: list[ReasonCode], _p: object) -> None:
-        self._heard_s = time.monotonic()
+        self._note_heard()
         self._suback[1].extend(codes)
         self._suback[0].set()
 
     def _heard(self, *_: object) -> None:
-        self._heard_s = time.monotonic()
-        self._wake()
+        self._note_heard()
+        self._owner.wake()
 
 
 def _topic(message: MQTTMessage) -> str:
-    """Return the topic; bytes that are not UTF-8 stand as escapes, so that quarantine can show them."""
     try:
         return message.topic
     except UnicodeDecodeError as error:
-        return bytes(error.object).decode(errors="backslashreplace")
+        return topic_text(bytes(error.object))

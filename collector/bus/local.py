@@ -11,13 +11,14 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from itertools import count
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from collector.bus.outbox import Outbox, check_posting
-from collector.contract.errors import Refusal
+from collector.bus.outbox import Outbox, check_posting, fine_ones
 from collector.contract.limits import BUS_QUEUE_MAX
 from collector.contract.ports import Clock, Delivery, Posting
 from collector.contract.topics import matches
+
+_TOPICS_KEPT: Final = 8_192
 
 
 class _Queued(NamedTuple):
@@ -34,9 +35,18 @@ class _Session:
         self.unacknowledged: OrderedDict[int, _Queued] = OrderedDict()
         self.outbox = Outbox()
         self.connection = 0
+        self._wanted: dict[str, bool] = {}
+
+    def ask(self, filters: Sequence[str]) -> None:
+        self.filters.update(dict.fromkeys(filters))
+        self._wanted.clear()
 
     def wants(self, topic: str) -> bool:
-        return any(matches(wanted, topic) for wanted in self.filters)
+        if (found := self._wanted.get(topic)) is None:
+            if len(self._wanted) >= _TOPICS_KEPT:
+                self._wanted.clear()
+            found = self._wanted[topic] = any(matches(wanted, topic) for wanted in self.filters)
+        return found
 
     def hand_back(self) -> None:
         """Let everything that was not acknowledged wait again, before the rest."""
@@ -98,7 +108,7 @@ class LocalBroker:
     def subscribe(self, session: _Session, filters: Sequence[str]) -> None:
         """Add filters to a session; retained messages that match one of them come at once."""
         with self.changed:
-            session.filters.update(dict.fromkeys(filters))
+            session.ask(filters)
             for posting in self._retained.values():
                 if any(matches(wanted, posting.topic) for wanted in filters):
                     self._queue(session, _Queued(posting, retained=True))
@@ -149,20 +159,22 @@ class LocalBus:
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Hand a message over; an empty retained payload clears the topic. Raises Refusal for what no broker takes."""
-        posting = check_posting(Posting(topic, payload, retain))
-        with self._broker.changed:
-            self._session.outbox.add(posting, newest_only=not self.connected)
-            self._broker.flush(self._session)
+        self._hand_over([check_posting(Posting(topic, payload, retain))])
 
     def publish_all(self, postings: Sequence[Posting]) -> int:
         """Hand messages over in this order; return how many no broker would take."""
-        refused = 0
-        for topic, payload, retain in postings:
-            try:
-                self.publish(topic, payload, retain=retain)
-            except Refusal:
-                refused += 1
-        return refused
+        fine = fine_ones(postings)
+        self._hand_over(fine)
+        return len(postings) - len(fine)
+
+    def _hand_over(self, postings: Sequence[Posting]) -> None:
+        with self._broker.changed:
+            outbox, is_connected = self._session.outbox, self.connected
+            for posting in postings:
+                outbox.add(posting, newest_only=not is_connected)
+                if outbox.full:
+                    self._broker.flush(self._session)
+            self._broker.flush(self._session)
 
     def take_lost_spans(self) -> list[tuple[float, float]]:
         """Return none: this broker forgets no session."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
 from typing import Final
 
 from collector.contract.errors import Refusal
@@ -17,7 +19,17 @@ POSTINGS_BYTES_MAX: Final = 64 * 1024 * 1024
 """Their payloads together."""
 POSTING_BYTES_MAX: Final = 1_000_000
 """Largest payload that is published: nats-server closes the connection above 1 MiB, header included."""
+_TOPICS_KEPT: Final = 8_192
 _FORBIDDEN: Final = frozenset("+#\x7f")
+
+
+def fine_ones(postings: Sequence[Posting]) -> list[Posting]:
+    """Return the postings that a broker would take, in their order."""
+    fine = []
+    for posting in postings:
+        with suppress(Refusal):
+            fine.append(check_posting(posting))
+    return fine
 
 
 def check_posting(posting: Posting) -> Posting:
@@ -26,18 +38,20 @@ def check_posting(posting: Posting) -> Posting:
     A client that resends such a message after every reconnect would never get another one through
     (building-blocks a: a space, more than 1 MiB).
     """
-    topic = posting.topic
-    if not 0 < len(topic.encode(errors="replace")) <= TOPIC_BYTES_MAX:
-        raise Refusal("bad_topic", f"topic has {len(topic)} characters, 1..{TOPIC_BYTES_MAX} bytes are allowed")
-    if any(sign <= " " or sign in _FORBIDDEN for sign in topic) or not _is_unicode(topic):
-        raise Refusal("bad_topic", f"topic {topic[:80]!r} has a space, a control character, a wildcard or half a pair")
+    if (problem := _topic_problem(posting.topic)) is not None:
+        raise Refusal("bad_topic", problem)
     if len(posting.payload) > POSTING_BYTES_MAX:
         raise Refusal("too_large", f"payload has {len(posting.payload)} bytes, at most {POSTING_BYTES_MAX} are allowed")
     return posting
 
 
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= sign <= "\udfff" for sign in text)
+@lru_cache(_TOPICS_KEPT)
+def _topic_problem(topic: str) -> str | None:
+    if not 0 < len(topic.encode(errors="replace")) <= TOPIC_BYTES_MAX:
+        return f"topic has {len(topic)} characters, 1..{TOPIC_BYTES_MAX} bytes are allowed"
+    if any(sign <= " " or sign in _FORBIDDEN or "\ud800" <= sign <= "\udfff" for sign in topic):
+        return f"topic {topic[:80]!r} has a space, a control character, a wildcard or half a pair"
+    return None
 
 
 class Outbox:
@@ -76,12 +90,16 @@ class Outbox:
         self._bytes += len(posting.payload) - (len(older.payload) if older else 0)
         self._waiting[key] = posting
         while len(self._waiting) > self._most or self._bytes > self._bytes_max:
-            self._remove(self._plain[0] if self._plain else next(iter(self._waiting)))
+            self._forget(self._waiting.pop(self._plain[0] if self._plain else next(iter(self._waiting))))
             self.dropped_count += 1
 
     def pop(self) -> Posting | None:
         """Take out the first posting; None where nothing waits."""
-        return self._remove(next(iter(self._waiting))) if self._waiting else None
+        if not self._waiting:
+            return None
+        posting = self._waiting.popitem(last=False)[1]
+        self._forget(posting)
+        return posting
 
     def put_back(self, postings: Sequence[Posting]) -> None:
         """Let postings that were taken out but may not have arrived come first again, in their order.
@@ -102,9 +120,8 @@ class Outbox:
         self._next += 1
         return self._next
 
-    def _remove(self, key: str | int) -> Posting:
-        posting = self._waiting.pop(key)
+    def _forget(self, posting: Posting) -> None:
+        """Count out the posting that was removed, the first of its kind."""
         if not posting.retain:
             self._plain.popleft()
         self._bytes -= len(posting.payload)
-        return posting

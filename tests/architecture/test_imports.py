@@ -28,7 +28,7 @@ OWNERS: Final = {
         "opsroom.app",
         "opsroom.live",
     ),
-    "httpx": ("collector.attach", "deploy", "opsroom.app"),
+    "httpx": ("collector.attach", "deploy", "opsroom.app", "opsroom.intake"),
     "influxdb_client": ("collector.historian.influx",),
     "msgspec": PACKAGES,
     "nats": ("collector.bus",),

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from collector.contract.errors import Refusal
-from collector.contract.ports import Bus, Delivery
+from collector.contract.ports import Bus, Delivery, Posting
 
 WAIT_S = 10.0
 """Redelivery by the embedded broker takes its ack_wait of 5 s."""
@@ -25,6 +25,17 @@ def receive(bus: Bus, count: int, *, acknowledge: bool = True) -> list[Delivery]
     found += bus.take(most=100, wait_s=QUIET_S)
     if acknowledge:
         bus.acknowledge(found)
+    return found
+
+
+def flow(bus: Bus, count: int, before: list[bytes] | None = None) -> list[bytes]:
+    """Take and acknowledge as a service does, until there are `count` different payloads, or WAIT_S have passed."""
+    found = before or []
+    deadline_s = time.monotonic() + WAIT_S
+    while len(set(found)) < count and time.monotonic() < deadline_s:
+        taken = bus.take(most=500, wait_s=1.0)
+        bus.acknowledge(taken)
+        found += payloads(taken)
     return found
 
 
@@ -162,6 +173,32 @@ def test_a_connected_reader_goes_on_after_a_killed_broker(site, wait_until):
     wait_until(lambda: reader.connected, "bus is back")
     say(site, ("plant/a", b"after"))
     assert b"after" in payloads(receive(reader, 1))
+
+
+def test_row_01_a_restart_in_mid_stream_loses_nothing_and_the_bus_is_back_within_10_s(site, wait_until):
+    bus = site.bus("both")
+    bus.subscribe(["plant/#"])
+    wanted = [b"%d" % number for number in range(2_000)]
+    postings = [Posting("plant/a", payload) for payload in wanted]
+    bus.publish_all(postings[:1_000])
+    found = flow(bus, 100)
+    site.stop()
+    wait_until(lambda: not bus.connected, "bus notices")
+    bus.publish_all(postings[1_000:])
+    site.start()
+    start_s = time.monotonic()
+    wait_until(lambda: bus.connected, "bus is back")
+    assert time.monotonic() - start_s < 10
+    assert list(dict.fromkeys(flow(bus, 2_000, found))) == wanted
+
+
+def test_postings_published_together_arrive_in_order_and_the_impossible_ones_are_counted(site):
+    bus = site.bus("both")
+    bus.subscribe(["plant/#"])
+    wanted = [b"%d" % number for number in range(3_000)]
+    postings = [Posting("plant/a", payload) for payload in wanted]
+    assert bus.publish_all([Posting("a b", b"x"), *postings, Posting("#", b"x")]) == 2
+    assert flow(bus, 3_000) == wanted
 
 
 def test_acknowledging_a_delivery_of_an_earlier_connection_does_nothing(site, wait_until):

@@ -29,6 +29,13 @@ def readings() -> tuple[bytes, ...]:
     )  # fmt: skip
 
 
+def frames() -> tuple[bytes, ...]:
+    """Return MQTT frames: CONNACK, PUBLISH at QoS 0 and 1, PUBACK, PINGRESP; the second for MQTT 5."""
+    four = b"\x20\x02\0\0\x30\x05\0\1a12\x32\x07\0\1a\0\x07xy\x40\x02\0\x09\xd0\0"
+    five = b"\x31\x06\0\1a\0xy\x32\x0b\0\1a\0\x07\x05\x02\0\0\0\x09x\x40\x03\0\x09\x87\x32\x85\x01\0\1a\0\x08\0"
+    return four, five + b"z" * 127
+
+
 def states() -> tuple[bytes, ...]:
     """Return valid native states."""
     return (b'{"v":1,"state":"running","ts":1795400000000,"boot":"9f1c6b0e2d7a4415"}', b'{"v":1,"state":"offline"}')

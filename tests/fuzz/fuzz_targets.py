@@ -21,6 +21,7 @@ import fuzz_samples as samples
 import msgspec
 from fuzz_mutate import MESSAGE, PART
 
+from collector.bus.frames import Malformed, parse
 from collector.bus.local import LocalBroker, LocalBus
 from collector.bus.rights import subjects_of
 from collector.contract.codec import decode_batch, encode_batch
@@ -121,6 +122,28 @@ def subject(data: bytes) -> str:
         assert not re.search(r"[\x00-\x20\x7f]", one)
         assert sum(token in {"*", ">"} for token in one.split(".")) <= text.count("+") + text.count("#")
     return f"{len(found)}"
+
+
+def frames(data: bytes) -> str:
+    """Read MQTT frames whole and in pieces: the same comes of both, and what is no MQTT is Malformed in both."""
+    found, again = _read_frames(data, len(data) + 1), _read_frames(data, 1 + len(data) // 40)
+    assert found == again
+    return found if isinstance(found, str) else f"{[len(kind) for kind in found]}"
+
+
+def _read_frames(data: bytes, piece_bytes: int) -> tuple[list[object], ...] | str:
+    found, held = ([], [], []), b""
+    try:
+        for at in range(0, len(data), piece_bytes):
+            held, begin, other = held + data[at : at + piece_bytes], 0, True
+            while other:
+                *parts, _, begin, other, _ = parse(held, begin, five=data[0] % 2 == 1, stamp=NOW, base=0)
+                for kind, part in zip(found, [*parts, [other] * bool(other)], strict=True):
+                    kind.extend(part)
+            held = held[begin:]
+    except Malformed:
+        return "malformed"
+    return found
 
 
 def of_dialect(dialect: Dialect) -> Callable[[bytes], str]:
@@ -267,6 +290,7 @@ TARGETS: Final = (
     Target("state", samples.states(), plain(of_native(Kind.STATE))),
     Target("event", samples.events(), plain(of_native(Kind.EVENT))),
     Target("topic", samples.topics(), plain(topic)),
+    Target("frames", samples.frames(), plain(frames)),
     Target("line", samples.rows(), plain(line)),
     Target("subject", samples.filters(), plain(subject)),
     *(Target(name, samples.stories(dialect), plain(of_dialect(dialect))) for name, dialect in DIALECTS.items()),

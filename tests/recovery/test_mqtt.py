@@ -112,11 +112,13 @@ def test_a_topic_that_is_not_utf8_is_delivered_readably_and_the_flow_goes_on(mak
     assert [(one.topic, one.payload) for one in found] == [(r"a/\xff\xfe", b"1"), ("a/b", b"2")]
 
 
-def test_a_forgotten_session_is_counted(make):
+def test_row_28_a_forgotten_session_is_counted_and_its_span_said_once(make):
     broker, bus = make()
     broker.cut()
     until(lambda: bus.links_count == 2, "bus is back")
     assert bus.sessions_lost == 1
+    assert bus.take_lost_spans() == [(0.0, 0.0)]
+    assert bus.take_lost_spans() == []
 
 
 def test_a_lost_connection_is_back_within_seconds(make):
@@ -127,10 +129,11 @@ def test_a_lost_connection_is_back_within_seconds(make):
     assert time.monotonic() - start_s < 2
 
 
-def test_a_broker_that_falls_silent_is_left_for_a_new_connection(make):
+def test_row_27_a_broker_that_falls_silent_is_said_and_left_for_a_new_connection(make):
     broker, bus = make(keepalive_s=1)
     broker.mute = True
     until(lambda: not bus.connected, "the silence is noticed")
+    until(lambda: bus.trouble is not None, "the silence is said")
     broker.mute = False
     until(lambda: bus.links_count == 2, "bus is back")
 
@@ -142,21 +145,28 @@ def test_silence_of_a_broker_that_answers_is_no_reason_to_reconnect(make):
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_network_thread_that_dies_is_replaced(make):
+def test_row_27_a_network_thread_that_dies_is_replaced(make, monkeypatch):
     def die(*_: object) -> None:
+        monkeypatch.undo()
         raise SystemExit
 
     _, bus = make(publish(b"a", b"1", 1))
-    bus._link._client.on_message = die
+    monkeypatch.setattr(bus._inbox, "offer_all", die)
     bus.subscribe(["#"])
     until(lambda: bus.links_count == 2, "bus is rebuilt")
     assert [one.payload for one in bus.take(most=1, wait_s=WAIT_S)] == [b"1"]
 
 
-def test_a_network_thread_that_hangs_is_replaced(make):
+def test_row_27_a_network_thread_that_hangs_is_replaced(make, monkeypatch):
     stuck = threading.Event()
+
+    def hang(*_: object) -> int:
+        monkeypatch.undo()
+        stuck.wait(WAIT_S)
+        return 0
+
     _, bus = make(publish(b"a", b"1", 1), keepalive_s=1)
-    bus._link._client.on_message = lambda *_: stuck.wait(WAIT_S)
+    monkeypatch.setattr(bus._inbox, "offer_all", hang)
     bus.subscribe(["#"])
     until(lambda: bus.links_count == 2, "bus is rebuilt")
     stuck.set()
@@ -198,19 +208,26 @@ def test_acknowledgements_never_reach_a_later_connection(make):
     until(lambda: broker.acknowledged[1] == [7], "the new one is acknowledged")
 
 
-def test_a_message_that_cannot_be_taken_does_not_end_the_network_thread(make, caplog):
+def test_row_26_an_exception_in_the_handler_is_counted_and_what_it_held_comes_again(make, monkeypatch, caplog):
+    def break_once(*_: object) -> None:
+        monkeypatch.undo()
+        raise ZeroDivisionError
+
     _, bus = make(publish(b"a", b"1", 1) + publish(b"a", b"2", 2))
-    broken = iter([ZeroDivisionError("clock"), None])
-
-    def now() -> float:
-        if (error := next(broken)) is not None:
-            raise error
-        return 0.0
-
-    bus._clock.now = now
+    monkeypatch.setattr(bus._inbox, "offer_all", break_once)
     bus.subscribe(["#"])
-    assert [one.payload for one in bus.take(most=9, wait_s=WAIT_S)] == [b"2"]
+    until(lambda: bus.links_count == 2, "bus is back")
+    assert [one.payload for one in bus.take(most=9, wait_s=WAIT_S)] == [b"1", b"2"]
+    assert (bus.connected, bus.failures_count) == (True, 1)
     assert "could not be taken" in caplog.text
+
+
+def test_bytes_that_are_no_mqtt_end_the_connection_and_nothing_else(make, caplog):
+    _, bus = make(publish(b"a", b"1", 1) + b"\x32\x00")
+    bus.subscribe(["#"])
+    until(lambda: bus.links_count == 2, "bus is rebuilt")
+    assert bus.failures_count == 0
+    assert "no MQTT" in caplog.text
 
 
 @pytest.mark.parametrize("code", [4, 5])

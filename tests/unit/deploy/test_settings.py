@@ -139,6 +139,15 @@ def test_paths_stand_beside_the_config_file(config: Path) -> None:
     assert found.broker.ca_file is None
 
 
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [({"CERT": "c", "CA": "a"}, "broker.key_file"), ({"KEY": "k"}, "broker.cert_file"),
+     ({"CERT": "c", "KEY": "k"}, "broker.ca_file")],
+)  # fmt: skip
+def test_certificate_of_the_services_needs_its_key_and_an_authority(given: dict[str, str], missing: str) -> None:
+    assert f"without {missing}" in refused(None, {f"CYBERSYN_BROKER_{name}_FILE": path for name, path in given.items()})
+
+
 def test_secret_is_never_shown_nor_in_an_error() -> None:
     found = load(None, {"CYBERSYN_BROKER_PASSWORD": "s3cret"})
     assert dict(shown(found))["broker.password"] == '"(hidden)"'
