@@ -48,6 +48,7 @@ def shown(collector: Collector, drain: Drain, trouble: str | None) -> dict[str, 
             "bytes": state.bytes,
             "bytes_max": state.bytes_max,
             "disk_free_bytes": state.disk_free_bytes,
+            "disk_reserve_bytes": collector.spool.disk.bounds.reserve_bytes,
             "full": state.full,
         },
         "historian": {

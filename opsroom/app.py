@@ -20,6 +20,7 @@ from collector.contract.ports import Bus, Clock
 from collector.contract.topics import ROOT_DEFAULT
 from opsroom import document
 from opsroom.door import ASKED, Asked, Door
+from opsroom.intake import keep_asking
 from opsroom.live import CLIENTS_MAX, Client, Hub, Pump, keep_telling, serve
 from opsroom.notice import About, Notice
 from opsroom.screens import PATHS, SCREENS, machine, screen_at
@@ -44,20 +45,25 @@ _POLICY: Final = (
 class Room:
     """The ops room on a server: `start` inside its running event loop, `close` at its end."""
 
-    def __init__(self, hub: Hub, pump: Pump) -> None:
+    def __init__(self, server: FastAPI, hub: Hub, pump: Pump) -> None:
         self.hub = hub
+        self._server = server
         self._pump = pump
-        self._telling: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Listen to the bus and tell the browsers from now on; needs a running event loop."""
-        self._telling = asyncio.get_running_loop().create_task(keep_telling(self.hub), name="opsroom-telling")
+        work = {
+            "opsroom-telling": keep_telling(self.hub),
+            "opsroom-intake": keep_asking(_inside(self._server), self.hub),
+        }
+        self._tasks = [asyncio.get_running_loop().create_task(each, name=name) for name, each in work.items()]
         self._pump.start()
 
     def close(self) -> None:
         """Stop listening and let every browser go; the bus stays open, it belongs to whoever made it."""
-        if self._telling is not None:
-            self._telling.cancel()
+        for task in self._tasks:
+            task.cancel()
         for client in list(self.hub.clients):
             client.leave()
         self._pump.close()
@@ -111,7 +117,7 @@ def mount(
     board = _board(server, About(version, source, notice))
     policy = _POLICY.format(hashes=" ".join(board.csp_hashes()))
     server.add_middleware(Door, pages=PATHS, policy=lambda: policy, not_found=document.not_found, language=language)
-    return Room(hub, Pump(hub, bus, seed, root=root))
+    return Room(server, hub, Pump(hub, bus, seed, root=root))
 
 
 def _live_route(server: FastAPI, hub: Hub) -> None:
@@ -191,8 +197,7 @@ def _view(search: str) -> View:
 
 async def _outlook(server: FastAPI, ask: dict[str, str], view: View) -> list[Any]:
     """Return the chart of an outlook, asked of our own API in process, or a sentence that says why there is none."""
-    inside = httpx.ASGITransport(app=server, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=inside, base_url="http://room", timeout=OUTLOOK_WAIT_S) as api:
+    async with _inside(server) as api:
         place, index = ask["place"], ask["index"]
         if not index:
             listed = (await api.get("/api/v1/indices", params={"place": place})).json().get("items", [])
@@ -204,6 +209,12 @@ async def _outlook(server: FastAPI, ask: dict[str, str], view: View) -> list[Any
         found = msgspec.convert(answer.json(), Outlook)
         measured = await _measured(api, place, index, until=found.at[0])
     return machine.outlook_drawn(found, measured, view)
+
+
+def _inside(server: FastAPI) -> httpx.AsyncClient:
+    """Return who asks our own API in process."""
+    transport = httpx.ASGITransport(app=server, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://room", timeout=OUTLOOK_WAIT_S)
 
 
 async def _measured(api: httpx.AsyncClient, place: str, index: str, *, until: str) -> list[tuple[str, float]]:

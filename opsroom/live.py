@@ -20,6 +20,7 @@ from collector.contract.ports import Bus, Clock, Delivery
 from collector.contract.topics import Kind, parse_topic
 from opsroom.picture import Picture
 from opsroom.views import alerts as alert_views
+from opsroom.views import intake as intake_views
 from opsroom.views import machine as machine_views
 from opsroom.views import tiles as tile_views
 
@@ -98,6 +99,9 @@ class Hub:
         self.picture = Picture()
         self.clients: set[Client] = set()
         self.connected = False
+        self.looked = asyncio.Event()
+        self._intake: intake_views.Intake | None = None
+        self._standing: intake_views.Standing | None = None
         self._clock = clock
         self._root = root
         self._lock = threading.Lock()
@@ -124,6 +128,16 @@ class Hub:
                 except Refusal:
                     continue
                 self._touched |= self.picture.fold(topic, delivery.payload)
+
+    def know(self, intake: intake_views.Intake) -> None:
+        """Take over how the intake stands; who watches it is told."""
+        with self._lock:
+            self._intake = intake
+            self._touched.add(intake_views.ADDRESS)
+
+    def is_watched(self, address: str) -> bool:
+        """Tell whether a browser watches this address."""
+        return any(client.watch == address for client in self.clients)
 
     def tick(self, real_s: float) -> None:
         """Tell every browser what changed; `real_s` is the monotonic clock."""
@@ -157,6 +171,7 @@ class Hub:
                 "alerts": self._alerts[0],
                 "closed": self._alerts[1],
                 "counts": self._counts,
+                "intake": self._standing,
             }
             self._snapshot = (self._seq, encode(everything))
         return self._snapshot[1]
@@ -164,6 +179,7 @@ class Hub:
     def join(self, client: Client) -> None:
         """Let a browser in; its first frame is a snapshot."""
         self.clients.add(client)
+        self.looked.set()
         client.give(b"")
 
     def leave(self, client: Client) -> None:
@@ -175,10 +191,12 @@ class Hub:
         """Do what a browser asks: it watches an address from now on, and gets its trail. Nonsense changes nothing."""
         try:
             asked = msgspec.json.decode(text[:ASK_BYTES_MAX], type=Watch).watch
-            check_device(asked[1:]) if asked.startswith("@") else check_place(asked)
+            if asked != intake_views.ADDRESS:
+                check_device(asked[1:]) if asked.startswith("@") else check_place(asked)
         except (msgspec.DecodeError, Refusal):
             return
         client.watch = asked
+        self.looked.set()
         with self._lock:
             client.tell(self._detail(asked, trail=True))
 
@@ -204,10 +222,14 @@ class Hub:
             changes["alerts"], changes["closed"] = alerts
         if counted != self._counts:
             changes["counts"] = counted
+        if self._intake is not None and self._intake.standing is not self._standing:
+            changes["intake"] = self._standing = self._intake.standing
         self._tiles, self._order, self._alerts, self._counts = found, order, alerts, counted
         return changes
 
     def _detail(self, key: str, *, trail: bool = False) -> bytes:
+        if key == intake_views.ADDRESS:
+            return encode({"type": "detail", "detail": self._intake})
         told = {"type": "detail", "detail": machine_views.detail(self.picture, key)}
         return encode(told | ({"trail": machine_views.trail(self.picture, key)} if trail else {}))
 

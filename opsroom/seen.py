@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Indices, alerts and machines as the API lists them and the bus tells them (contract 6)."""
+"""Indices, alerts, machines and the intake as the API lists them and the bus tells them (contract 6)."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from collector.contract.event import State
 from cyberfilter.contract.alert import AlertClass, AlertState
 from cyberfilter.contract.index import Verdict
+
+Item = TypeVar("Item")
 
 
 class Band(msgspec.Struct, frozen=True):
@@ -75,6 +77,10 @@ class MachineSeen(msgspec.Struct, frozen=True):
     dialect: str | None = None
     lag_s: float | None = None
     cadence_s: float | None = None
+    skew_s: float | None = None
+    jitter_s: float | None = None
+    missing_count: int = 0
+    numbered: bool = False
     account: dict[str, int] = {}
 
 
@@ -84,3 +90,82 @@ class Seed(msgspec.Struct, frozen=True):
     machines: list[MachineSeen] = []
     indices: list[IndexSeen] = []
     alerts: list[AlertSeen] = []
+
+
+class LogSeen(msgspec.Struct, frozen=True):
+    """The fact log and its disk; below the reserve no message is taken, and `full` says why none is now."""
+
+    bytes: int
+    bytes_max: int
+    disk_free_bytes: int
+    disk_reserve_bytes: int = 0
+    full: str | None = None
+
+
+class DrainSeen(msgspec.Struct, frozen=True):
+    """The log's way to the historian: batches that wait, their oldest age, batches/s, and what it waits for."""
+
+    behind: int
+    oldest_age_s: float
+    rate_per_s: float
+    waits: str | None = None
+
+
+class GapSeen(msgspec.Struct, frozen=True):
+    """Messages from `first` to `last` that are missing by their numbers."""
+
+    device: str
+    boot: str
+    first: int
+    last: int
+    heard_at: str
+
+
+class RefusedSeen(msgspec.Struct, frozen=True):
+    """A message in quarantine; `bytes` of its whole payload."""
+
+    id: str
+    reason: str
+    at: str
+    bytes: int
+    replayable: bool
+    topic: str = ""
+    device: str | None = None
+    detail: str = ""
+    replayed_at: str | None = None
+
+
+class NoticeSeen(msgspec.Struct, frozen=True):
+    """Something that the collector noticed of a device, or of itself."""
+
+    device: str
+    at: str
+    event: str
+    detail: str = ""
+
+
+class IntakeSeen(msgspec.Struct, frozen=True):
+    """How the intake stands: the account of all, the log, its way to the historian, and what was noticed."""
+
+    account: dict[str, int]
+    log: LogSeen
+    historian: DrainSeen
+    trouble: str | None = None
+    unattributed: dict[str, int] = {}
+    noticed: list[NoticeSeen] = []
+
+
+class Listed(msgspec.Struct, Generic[Item], frozen=True):
+    """One page of a list of the API; `total` counts all pages."""
+
+    items: list[Item]
+    total: int
+    next: str | None = None
+
+
+class ListsSeen(msgspec.Struct, frozen=True):
+    """What the intake is made of: every machine, gaps, and the newest messages in quarantine."""
+
+    machines: list[MachineSeen]
+    gaps: Listed[GapSeen]
+    refused: Listed[RefusedSeen]

@@ -10,6 +10,7 @@ export const state = {
   alerts: [],
   closed: [],
   counts: null,
+  intake: null,
   detail: null,
   trail: null,
   connected: false,
@@ -66,6 +67,7 @@ function take(frame) {
   if (frame.alerts) state.alerts = frame.alerts;
   if (frame.closed) state.closed = frame.closed;
   if (frame.counts) state.counts = frame.counts;
+  if (frame.intake) state.intake = frame.intake;
   tell(frame);
 }
 

@@ -4,9 +4,10 @@
 import { alerts, closed } from "./alerts.js";
 import { board } from "./board.js";
 import { filter } from "./filter.js";
+import { account, devices, gaps, noticed, refused, way } from "./intake.js";
 import { connect } from "./live.js";
 import { chooser, jobs, machine, outlookChoice, values } from "./machine.js";
-import { badge, choice, clock, counts, crier, speed } from "./shell.js";
+import { badge, choice, clock, counts, crier, intakeMark, speed } from "./shell.js";
 import { trends } from "./trends.js";
 
 const WIDGETS = {
@@ -26,6 +27,13 @@ const WIDGETS = {
   crier,
   speed,
   "badge-alerts": badge,
+  "badge-intake": intakeMark,
+  "intake-account": account,
+  "intake-way": way,
+  "intake-devices": devices,
+  "intake-gaps": gaps,
+  "intake-refused": refused,
+  "intake-noticed": noticed,
 };
 const mounted = new Map();
 

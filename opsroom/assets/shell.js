@@ -30,6 +30,15 @@ export function badge(ground) {
   });
 }
 
+/** A mark beside the name of Intake while something is wrong there. */
+export function intakeMark(ground) {
+  return listen(() => {
+    const wrong = state.intake !== null && state.intake !== "well";
+    if (wrong === ground.childElementCount > 0) return;
+    ground.replaceChildren(...(wrong ? [el("span", { className: "wrong", "aria-hidden": "true" }, "!"), el("span", { className: "unseen" }, say("intake.wrong"))] : []));
+  });
+}
+
 export function clock(ground) {
   const time = el("span", { className: "time" });
   const link = el("span", { className: "link" });

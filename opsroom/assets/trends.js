@@ -24,7 +24,6 @@ class Trend {
     this.read = el("p", { className: "read muted" });
     this.box = el("div", { className: "box" });
     this.chart = el("div", { className: "plot" });
-    this.chart.setAttribute("role", "img");
     this.alerts = el("p", { className: "muted" });
     this.node = el("article", { className: "trend" }, el("header", {}, this.box, el("div", {}, this.title, this.value, this.verdict)), this.chart, this.read, this.alerts);
     write(this.title, named("index", index));
@@ -98,6 +97,7 @@ class Trend {
 
   plot() {
     const data = this.columns();
+    this.chart.setAttribute("role", "img");
     this.chart.setAttribute("aria-label", say("trend.says", { index: named("index", this.index), hours: this.hours }));
     const marks = this.marks().filter((a) => a.raised_at >= this.reach()[0]);
     write(this.alerts, marks.length ? say("trend.alerts", { list: marks.map((a) => `${DIGITS[a.class]} ${say(`class.${a.class}`)} ${when(a.raised_at, plantNow())}`).join(", ") }) : "");

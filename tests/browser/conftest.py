@@ -85,6 +85,8 @@ class MadeUpPlant:
         now = time.time()
         self.bus = QueueBus()
         self.refuse_next = 0
+        self.trouble: str | None = None
+        self.away = False
         states = [State.RUNNING, State.RUNNING, State.IDLE, State.WAITING_PERSON, State.FAULT, State.OFFLINE]
         self.machines = [
             {
@@ -97,8 +99,12 @@ class MadeUpPlant:
                 "dialect": "native" if n % 4 else "octoprint",
                 "lag_s": 0.2,
                 "cadence_s": 60.0,
+                "skew_s": -0.4 if n % 2 else 130.0,
+                "jitter_s": 0.05,
+                "missing_count": 3 if n == 2 else 0,
+                "numbered": n % 4 > 0,
                 "account": {
-                    "received": 1000 + n,
+                    "received": 1_000 + n,
                     "stored": 990,
                     "duplicate": 3,
                     "pending": 7,
@@ -151,6 +157,43 @@ class MadeUpPlant:
                 "facts": facts,
             }
 
+    def intake(self) -> dict[str, Any]:
+        accounts = [row["account"] for row in self.machines]
+        words = ("received", "stored", "duplicate", "rejected", "quarantined", "pending")
+        waits = {"behind": 1_234, "oldest_age_s": 720.0} if self.trouble else {"behind": 7, "oldest_age_s": 0.8}
+        events = ("security", "possible_gap", "clock_ahead", "sunspots")
+        at = format_time(time.time() - 200)
+        return {
+            "trouble": self.trouble,
+            "account": {word: sum(row[word] for row in accounts) for word in words},
+            "unattributed": dict.fromkeys(words, 0),
+            "log": {
+                "bytes": 12_400_000,
+                "bytes_max": 4_000_000_000,
+                "disk_free_bytes": 88_000_000_000,
+                "disk_reserve_bytes": 1_000_000_000,
+                "full": None,
+            },
+            "historian": {**waits, "rate_per_s": 8.0, "waits": self.trouble},
+            "noticed": [{"device": "mk4-02", "at": at, "event": event, "detail": event[:3]} for event in events],
+        }
+
+    def refused(self) -> list[dict[str, Any]]:
+        row = {"topic": "cybersyn/v1/reading/@mk4-02", "detail": "ts = 2027", "at": format_time(time.time() - 400)}
+        reasons = ("clock_ahead", "off_scale", "too_large", "moonlight")
+        return [
+            {
+                **row,
+                "id": str(9 - n),
+                "reason": reason,
+                "device": "mk4-02" if n else None,
+                "bytes": 400 * 1_000 ** (n % 2),
+                "replayable": reason != "too_large",
+                "replayed_at": row["at"] if reason == "off_scale" else None,
+            }
+            for n, reason in enumerate(reasons)
+        ]
+
     def seed(self) -> dict[str, Any]:
         return {"machines": self.machines, "indices": self.indices, "alerts": list(self.alerts.values())}
 
@@ -184,11 +227,12 @@ class MadeUpPlant:
         return alert
 
 
+def listed(items: list[Any]) -> dict[str, Any]:
+    return {"items": items, "total": len(items), "next": None}
+
+
 def api(server: FastAPI, plant: MadeUpPlant) -> None:  # tidy: one small function a route
     """Put on the server what the room's pages ask."""
-
-    def listed(items: list[Any]) -> dict[str, Any]:
-        return {"items": items, "total": len(items), "next": None}
 
     @server.get("/api/v1/indices")
     async def indices(place: str = "") -> dict[str, Any]:
@@ -240,6 +284,29 @@ def api(server: FastAPI, plant: MadeUpPlant) -> None:  # tidy: one small functio
         return plant.act(alert_id, told["action"], told.get("note"))
 
 
+def intake_api(server: FastAPI, plant: MadeUpPlant) -> None:
+    """Put on the server what the page Intake asks."""
+
+    @server.get("/api/v1/machines")
+    async def machines() -> dict[str, Any]:
+        return listed(plant.machines)
+
+    @server.get("/api/v1/intake")
+    async def intake() -> dict[str, Any]:
+        if plant.away:
+            raise HTTPException(503, detail="the collector is away")
+        return plant.intake()
+
+    @server.get("/api/v1/gaps")
+    async def gaps() -> dict[str, Any]:
+        gap = {"device": "mk4-02", "boot": "9f1c6b0e2d7a4415", "heard_at": format_time(time.time() - 90)}
+        return listed([{**gap, "first": 40, "last": 41}, {**gap, "first": 77, "last": 77}] if plant.machines else [])
+
+    @server.get("/api/v1/quarantine")
+    async def quarantine() -> dict[str, Any]:
+        return listed(plant.refused() if plant.machines else [])
+
+
 class Served:
     """A room that answers at `url` until `close`."""
 
@@ -259,6 +326,7 @@ class Served:
 
         app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
         api(app, plant)
+        intake_api(app, plant)
         room = mount(
             app, bus=plant.bus, clock=PlantClock(), seed=plant.seed, notice=Notice(len(plant.machines)), version="0"
         )

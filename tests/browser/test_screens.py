@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The three screens in a real Chromium."""
+"""The screens in a real Chromium."""
 
 from __future__ import annotations
 
@@ -12,8 +12,14 @@ from opsroom.screens import SCREENS
 from opsroom.words import LANGUAGES, catalogue
 
 PLACE = "/machine?place=commons/valparaiso/printing/mk4-01"
-PATHS = {"now": "/", "machine": PLACE, "chooser": "/machine", "alerts": "/alerts"}
-DRAWN = {"now": ".tile", "machine": ".chart .main-svg", "chooser": ".chooser li", "alerts": "li.alert h3"}
+PATHS = {"now": "/", "machine": PLACE, "chooser": "/machine", "alerts": "/alerts", "intake": "/intake"}
+DRAWN = {
+    "now": ".tile",
+    "machine": ".chart .main-svg",
+    "chooser": ".chooser li",
+    "alerts": "li.alert h3",
+    "intake": "[data-ops=intake-devices] tbody tr",
+}
 PHONE = {"width": 360, "height": 780}
 # What is written alike in both languages, or is no sentence.
 ALIKE = {text for key, text in catalogue("en").texts.items() if text in set(catalogue("es").texts.values())}
@@ -189,6 +195,37 @@ def test_marks_blink_slowly_and_not_at_all_where_motion_is_unwanted(page: Any, s
     assert float(page.evaluate(blink).removesuffix("s")) >= 0.5
     page.emulate_media(reduced_motion="reduce")
     assert page.evaluate("getComputedStyle(document.querySelector('.mark.unheard path')).animationName") == "none"
+
+
+@pytest.mark.parametrize("look", ["desktop", "phone"])
+def test_intake_accounts_for_every_message(page: Any, still_room: Any, look: str) -> None:
+    if look == "phone":
+        page.set_viewport_size(PHONE)
+    go(page, still_room.url, "intake")
+    said = "6,015 received = 5,940 stored + 18 duplicate + 0 rejected + 15 quarantined + 42 pending"
+    assert said in page.locator(".standing").inner_text()
+    first = page.locator("[data-ops=intake-devices] tbody tr").first
+    assert first.inner_text().split("\t")[:3] == ["MK4 02", "3", "1,002"]
+    assert "cybersyn quarantine replay 9" in page.locator("[data-ops=intake-refused]").inner_text()
+    first.get_by_role("link", name="MK4 02").press("Enter")
+    page.locator("h1", has_text="MK4 02").wait_for()
+    assert page.told == []
+
+
+def test_every_screen_shows_that_something_is_wrong_with_the_intake(page: Any, room: Any) -> None:
+    room.plant.trouble = "the historian: it is away"
+    go(page, room.url, "now")
+    page.get_by_role("link", name="Intake something is wrong").click()
+    page.locator(".standing.odd", has_text="Batches that wait on disk: 1,234, the oldest for 12 min").wait_for()
+
+
+def test_a_collector_that_is_away_is_told_and_what_it_said_before_is_dimmed(page: Any, room: Any) -> None:
+    go(page, room.url, "intake")
+    room.plant.away = True
+    page.locator(".standing.odd", has_text="The collector does not answer").wait_for()
+    page.locator("[data-ops=intake-devices].old tr", has_text="MK4 02").wait_for()
+    room.plant.away = False
+    page.locator("[data-ops=intake-devices]:not(.old)").wait_for()
 
 
 def test_every_screen_is_in_this_list() -> None:

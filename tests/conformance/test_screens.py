@@ -14,8 +14,10 @@ from opsroom.notice import About, Notice
 from opsroom.picture import Picture
 from opsroom.screens import SCREENS
 from opsroom.screens.frame import COMPONENTS_MAX, Screen, View, framed
+from opsroom.seen import DrainSeen, IntakeSeen, Listed, ListsSeen, LogSeen, MachineSeen
 from opsroom.theme import THEMES
 from opsroom.views.alerts import open_rows
+from opsroom.views.intake import ROWS_MAX, intake
 from opsroom.views.machine import detail
 from opsroom.views.tiles import board
 from opsroom.words import LANGUAGES, catalogue
@@ -77,3 +79,12 @@ def test_views_take_none_one_and_a_thousand_machines(count: int) -> None:
     picture.seed({"machines": machines, "indices": indices, "alerts": alerts})
     assert [len(board(picture, 1_000.0)), len(open_rows(picture, 1_000.0))] == [count, min(count, 10)]
     assert detail(picture, "commons/cell/m0000").known is (count > 0)
+
+
+@pytest.mark.parametrize("count", [0, 1, 1_000])
+def test_the_intake_takes_none_one_and_a_thousand_devices(count: int) -> None:
+    seen = IntakeSeen({}, LogSeen(0, 1, 1), DrainSeen(0, 0.0, 0.0))
+    machines = [MachineSeen(f"m{n:04}", f"commons/m{n:04}") for n in range(count)]
+    found = intake(seen, ListsSeen(machines, Listed([], 0), Listed([], 0))).lists
+    assert found is not None
+    assert (found.devices_total, len(found.devices)) == (count, min(count, ROWS_MAX))

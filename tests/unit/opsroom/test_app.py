@@ -53,7 +53,7 @@ def made() -> FastAPI:
     return server()
 
 
-@pytest.mark.parametrize("path", ["/", "/machine?place=a/b", "/alerts"])
+@pytest.mark.parametrize("path", ["/", "/machine?place=a/b", "/alerts", "/intake"])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_page_names_its_language_and_asks_no_foreign_host(made: FastAPI, path: str, language: str) -> None:
     found = get(made, f"{path}{'&' if '?' in path else '?'}lang={language}")

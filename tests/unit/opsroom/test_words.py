@@ -18,6 +18,7 @@ from cyberfilter.contract.index import Verdict
 from cyberfilter.indices.catalogue import CATALOGUE as INDICES
 from opsroom.screens import SCREENS
 from opsroom.theme import THEMES
+from opsroom.views.intake import Standing
 from opsroom.words import LANGUAGES, catalogue, number
 
 ROOM = Path(opsroom.__file__).parent
@@ -37,9 +38,23 @@ CLOSED = {
     "indicator": set(INDICATORS),
     "language": set(LANGUAGES),
     "theme": {row.name for row in THEMES},
+    "intake.standing": set(Standing),
 }
 # Families with a fallback, whose members others decide.
-OPEN = ("alert.kind.", "alert.shape.", "cause.", "model.", "account.", "screen.", "count.", "crier.many.", "error.")
+OPEN = (
+    "alert.kind.",
+    "alert.shape.",
+    "cause.",
+    "model.",
+    "account.",
+    "screen.",
+    "count.",
+    "crier.many.",
+    "error.",
+    "refused.",
+    "noticed.",
+    "intake.",
+)
 SENTENCE = re.compile(r"^[A-Z][a-z]+ [a-z]+|[a-z]{2,} [a-z]{2,} [a-z]{2,}")
 ALLOWED = re.compile(r"sec-fetch-site|no lists to start from|default-src|^font-src|^frame-ancestors")
 
@@ -76,6 +91,7 @@ def test_spanish_is_translated() -> None:
         "alert.size_told",
         "alert.whose_own",
         "jobs.because",
+        "intake.command",
     }
 
 
