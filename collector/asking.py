@@ -16,10 +16,12 @@ _T = TypeVar("_T")
 
 
 class Asked:
-    """One message, how it is decided, and who waits for the answer."""
+    """One message, how it is decided, and who waits for the answer; `sender` and `size_bytes` are for its quota."""
 
-    def __init__(self, decide: Callable[[], Decision]) -> None:
+    def __init__(self, decide: Callable[[], Decision], *, sender: str = "", size_bytes: int = 0) -> None:
         self.decide = decide
+        self.sender, self.size_bytes = sender, size_bytes
+        self.over: str | None = None
         self._answer: Future[str] = Future()
 
     def answer(self, found: Refusal | str) -> None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from collector import jobs, order
 from collector.census import TALKS_ALWAYS, Presence, check_newcomer, hear
 from collector.clocks import see
-from collector.contract.codec import check_bounds
+from collector.contract.codec import check_bounds, decode_object
 from collector.contract.errors import Refusal
 from collector.contract.event import State, StateSeen
 from collector.contract.ports import Delivery
@@ -22,7 +22,7 @@ from collector.contract.topics import ROOT_DEFAULT, Kind, Topic, parse_topic
 from collector.decision import Accepted, Decision, Device, Duplicate, Memory, Refused, Throttled
 from collector.dialects import DIALECTS, Heard, native
 from collector.registry import NATIVE, Address, Registry
-from collector.rules import DEFAULT, Rules, Sifted, check_times, sift
+from collector.rules import DEFAULT, Rules, Sifted, check_times, is_plain, sift
 from collector.signs import Sign
 from collector.turn import Quarantined
 
@@ -40,6 +40,15 @@ def sender(topic: str, registry: Registry, root: str) -> str:
         return topic[len(root) + 1 :].split("/", 2)[-1]
     found = registry.foreign(topic)
     return f"@{found[0].device}" if found is not None else ""
+
+
+def sender_of(body: bytes) -> str:
+    """Return what the sender of a body that came over HTTP is counted under, "" where it does not say."""
+    try:
+        said = decode_object(body)
+    except Refusal:
+        return ""
+    return f"@{said['device']}" if isinstance(said.get("device"), str) else str(said.get("place") or "")
 
 
 @lru_cache(maxsize=65_536)
@@ -196,11 +205,13 @@ def _check_times(said: native.Said, message: Delivery, rules: Rules) -> None:
 
 
 def _sift(said: native.Said, before: Device, memory: Memory, rules: Rules) -> Sifted | None:
-    """Return what the rules leave of a reading; None for other messages."""
+    """Return what the rules leave of a reading; None where that is all of it, and for other messages."""
     samples = said.facts[0] if said.facts else None
     if not isinstance(samples, Samples):
         return None
     names = memory.names(before.device)
+    if is_plain(samples, names):
+        return None
     return sift(samples, names, before.counters, boot=said.boot, series_count=memory.series_count(), rules=rules)
 
 

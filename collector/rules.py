@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from collector.contract.codec import format_time
 from collector.contract.errors import Refusal
 from collector.contract.event import Noted
-from collector.contract.indicator import is_counter
+from collector.contract.indicator import COUNTERS
 from collector.contract.limits import AHEAD_S_MAX, CLOCK_SET_S_MIN, SERIES_MAX, SERIES_PER_DEVICE_MAX
 from collector.contract.reading import Samples
 from collector.contract.reading_codec import SetAside
@@ -48,6 +48,11 @@ def check_times(oldest: float, newest: float, *, now: float, rules: Rules) -> No
         raise Refusal("too_old", f"ts = {format_time(oldest)} is older than the {rules.kept_days} days that are kept")
 
 
+def is_plain(samples: Samples, names: AbstractSet[str]) -> bool:
+    """Tell whether there is nothing to sift: every indicator is known, and none is a counter."""
+    return samples.values.keys() <= names and COUNTERS.isdisjoint(samples.values)
+
+
 class Sifted(NamedTuple):
     """Samples that keep to the rules, and what became of the others."""
 
@@ -73,8 +78,6 @@ def sift(
     newest samples of its counters.
     """
     fresh = samples.values.keys() - names
-    if not fresh and not any(map(is_counter, samples.values)):
-        return Sifted(samples)
     room = max(0, min(rules.series_per_device_max - len(names), rules.series_max - series_count))
     ordered = sorted(fresh)
     beyond = ordered[room:]
@@ -85,7 +88,7 @@ def sift(
     values = {name: column for name, column in samples.values.items() if name not in beyond}
     after = dict(counters)
     notes: list[Noted] = []
-    for name in filter(is_counter, list(values)):
+    for name in COUNTERS & values.keys():
         values[name], fell = _count(name, samples.times, values[name], after, boot)
         aside += [SetAside("counter_decrease", told) for kept, told in fell if not kept]
         notes += [Noted(ts, "counter_reset", {"indicator": name, "detail": told}) for ts, told in _kept(samples, fell)]

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from collector import intake, quarantine, receipts
 from collector.asking import Asked, emptied
@@ -18,37 +18,21 @@ from collector.contract.event import Noted, Trouble
 from collector.contract.limits import BATCH_MESSAGES_MAX, RECEIPT_EVENTS_MAX
 from collector.contract.ports import Bus, Clock, Delivery, Posting
 from collector.contract.reading import Batch, Numbered
-from collector.contract.topics import ROOT_DEFAULT, Kind, Topic, format_topic
+from collector.contract.topics import Kind, Topic, format_topic
 from collector.contract.tree import Plant
 from collector.decision import Accepted, Decision, Duplicate, Refused
 from collector.memory import Memory
 from collector.notices import Notice, Notices
 from collector.pace import Pace
-from collector.quota import Quota, Quotas
+from collector.quota import Quotas
 from collector.registry import NATIVE, Registry, foreign_filters, native_filters
-from collector.rules import Rules
 from collector.spool import Spool
 from collector.turn import Quarantined, Turn
 from collector.watch import Watch
+from collector.ways import Ways
 
-OURSELVES: Final = "collector"
-"""The device under whose name the collector states its own trouble."""
 NULL_NAMES_MAX: Final = 10_000
 """Indicators whose empty cells are counted."""
-
-
-class Ways(NamedTuple):
-    """How a collector works: what it hears (None: all of the registry), its name, its bounds.
-
-    Few messages share an fsync for up to `calm_s` real seconds; 0: every turn is kept at once.
-    """
-
-    root: str = ROOT_DEFAULT
-    filters: Sequence[str] | None = None
-    name: str = OURSELVES
-    rules: Rules = Rules()
-    quota: Quota = Quota()
-    calm_s: float = 0.0
 
 
 class Collector:
@@ -94,10 +78,14 @@ class Collector:
 
     def turn(self, wait_s: float = 0.05) -> int:
         """Decide and keep what has come; return how many. Raises Unavailable, and then they wait for the next turn."""
-        room = BATCH_MESSAGES_MAX - len(self._held)
-        if room:
+        room = BATCH_MESSAGES_MAX - len(self._held) - len(self._held_over)
+        if room > 0:
             self._take(self._bus.take(most=room, wait_s=wait_s))
-        self._held_asked += emptied(self._asked)
+        for asked in emptied(self._asked):
+            asked.over = (
+                self._quotas.exceeded(asked.sender, asked.size_bytes, time.monotonic()) if asked.sender else None
+            )
+            self._held_asked.append(asked)
         self._own += [*emptied(self._notes), *self._watch.noticed()]
         if self._may_wait():
             return 0
@@ -108,7 +96,7 @@ class Collector:
             self._throttle(delivery, turn, over)
         answers = [(asked, self._decide_asked(asked, turn)) for asked in self._held_asked]
         turn.made += self._own
-        self._watch.look(turn, is_behind=room <= 0 or len(self._held) >= BATCH_MESSAGES_MAX)
+        self._watch.look(turn, is_behind=len(self._held) >= BATCH_MESSAGES_MAX)
         self._keep(turn)
         taken = [*self._held, *(delivery for delivery, _ in self._held_over)]
         self._bus.acknowledge(taken)
@@ -211,7 +199,7 @@ class Collector:
         turn.made.append(Batch(device, place, NATIVE, at, (Noted(at, event, {"detail": detail}),)))
 
     def _decide_asked(self, asked: Asked, turn: Turn) -> Refusal | str:
-        decision = asked.decide()
+        decision = asked.decide() if asked.over is None else Refused("", "over_quota", asked.over)
         if isinstance(decision, Refused):
             _count(turn, decision.device, "rejected")
             return Refusal(decision.reason, decision.detail)
@@ -270,7 +258,11 @@ class Collector:
         """Return the receipt once the body is on disk, also of a duplicate. Raises Refusal or Unavailable."""
         ways = self.ways
         return self._ask(
-            lambda: intake.decide_posted(kind, body, self.memory, self.registry, now=self.clock.now(), rules=ways.rules)
+            lambda: intake.decide_posted(
+                kind, body, self.memory, self.registry, now=self.clock.now(), rules=ways.rules
+            ),
+            sender=intake.sender_of(body),
+            size_bytes=len(body),
         )
 
     def replay(self, item_id: int) -> bytes:
@@ -287,8 +279,8 @@ class Collector:
         quarantine.replayed(self.spool, item_id, at=self.clock.now())
         return receipt
 
-    def _ask(self, decide: Callable[[], Decision]) -> bytes:
-        asked = Asked(decide)
+    def _ask(self, decide: Callable[[], Decision], *, sender: str = "", size_bytes: int = 0) -> bytes:
+        asked = Asked(decide, sender=sender, size_bytes=size_bytes)
         self._asked.put(asked)
         return self.receipt(asked.wait())
 

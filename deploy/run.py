@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -32,11 +33,14 @@ from deploy.where import Running, running, tell
 from deploy.works import Collecting, Filtering
 from opsroom.app import Room
 
+GARBAGE: Final = (20_000, 50, 100)
+"""Messages are many short-lived objects without cycles: looking for cycles every 700 of them costs a sixth."""
 PARTS: Final = ("all", "collector", "cyberfilter", "opsroom")
 
 
 def run(part: str, settings: Settings, stop: threading.Event, say: Callable[[str], None]) -> int:
     """Run a service, or all of them, until `stop` is set; return the exit code."""
+    gc.set_threshold(*GARBAGE)
     with ExitStack() as stack:
         works = _Works(settings, stack, say, stop)
         works.open(part)
@@ -150,7 +154,8 @@ class _Works:
     def _collectors_service(self, address: Address) -> Service:
         assert self.collected is not None
         chosen = self.settings.collector
-        where = Where(address.host, address.port, f"http://{chosen.host}:{chosen.port}", self.settings.broker.root)
+        host, _, port = (self.settings.broker.seen_as or f"{address.host}:{address.port}").rpartition(":")
+        where = Where(host, int(port), f"http://{chosen.host}:{chosen.port}", self.settings.broker.root)
         return self.collected.service(self.supervisor, where)
 
     def _cyberfilter(self, address: Address) -> None:

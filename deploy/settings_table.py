@@ -42,6 +42,12 @@ def _is_name(value: Any) -> str | None:
     return None if _is_root(value) is None else "a name of letters, digits, - and _"
 
 
+def _is_address(value: Any) -> str | None:
+    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    fine = value == "" or (bool(host) and port.isdecimal() and 0 < int(port) < 65_536)  # noqa: PLR2004 - ports end there
+    return None if fine else "HOST:PORT, or empty"
+
+
 def _is_one_of(*words: str) -> Accept:
     return lambda value: None if value in words else f"one of {', '.join(words)}"
 
@@ -86,6 +92,11 @@ class Broker:
     port: int = _row(1883, "its MQTT port; 0, embedded only: a free one, kept for restarts", _is_between(0, 65_535))
     username: str = _row("", "the services' own user at an external broker; empty: none")
     password: str = _row("", "that user's password", secret=True)
+    seen_as: str = _row(
+        "",
+        "HOST:PORT under which machines reach the broker, where that is another than ours; `machine add` prints it",
+        _is_address,
+    )
     ca_file: Path | None = _row(  # noqa: RUF009 - it returns a field
         None, "certificate of an external broker's authority; empty: no TLS"
     )
@@ -124,7 +135,7 @@ class Collector:
         _is_one_of("auto", "always", "never"),
     )
     calm_ms: int = _row(
-        3_000,
+        2_000,
         "how long (ms) readings of a calm workshop wait to share a write to disk; states, events and readings above 50 "
         "messages/s don't wait; 0: never",
         _is_between(0, 60_000),

@@ -24,7 +24,7 @@ from starlette.exceptions import HTTPException
 from collector.contract.errors import Misconfigured, Refusal, Unavailable
 from collector.contract.figure import Figure
 
-_REFUSED: Final = {"too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "quota": HTTPStatus.TOO_MANY_REQUESTS}
+_REFUSED: Final = {"too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "over_quota": HTTPStatus.TOO_MANY_REQUESTS}
 """Refusals that have an HTTP status of their own."""
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
 

@@ -35,10 +35,11 @@ from collector.register import LOOK_S, Register
 from collector.registry import Registry
 from collector.rules import Rules
 from collector.security import Record
-from collector.service import Collector, Ways
+from collector.service import Collector
 from collector.spool import Spool
 from collector.stays import MovedHistorian
 from collector.violations import Violation
+from collector.ways import Ways
 from cyberfilter.contract.alert import shown as shown_alert
 from cyberfilter.contract.index import shown as shown_index
 from cyberfilter.service import READER as FILTER_READER

@@ -126,7 +126,7 @@ listen: "127.0.0.1:{layout.client_port}"
 pid_file: {quote(str(layout.folder / "nats.pid"))}
 max_payload: {PAYLOAD_BYTES_MAX}
 logtime: false
-jetstream {{ store_dir: {quote(str(layout.folder / STORE))}, sync_interval: "1s", \
+jetstream {{ store_dir: {quote(str(layout.folder / STORE))}, sync_interval: "30s", \
 max_file_store: {layout.store_bytes_max} }}
 mqtt {{ listen: {quote(f"{layout.host}:{layout.mqtt_port}")}, ack_wait: "5s", max_ack_pending: 1000 }}
 authorization {{ users: [

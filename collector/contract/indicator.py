@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
@@ -37,6 +36,8 @@ _SHIPPED: Final = (
 )
 _UNIT_WORDS: Final = {"degc": "°C", "w": "W", "kwh": "kWh", "ratio": "1", "pct": "%"}
 CATALOGUE: Final = {indicator.name: indicator for indicator in _SHIPPED}
+COUNTERS: Final = frozenset(indicator.name for indicator in _SHIPPED if indicator.is_counter)
+"""What only grows, but for a new start of its sender."""
 
 
 def is_name(text: str) -> bool:
@@ -47,13 +48,6 @@ def is_name(text: str) -> bool:
 def known(name: str) -> Indicator | None:
     """Return the catalogue's row; a further tool (`nozzle1_degc`) has the row of the first."""
     return CATALOGUE.get(name) or CATALOGUE.get(_TOOL.sub("nozzle_", name))
-
-
-@lru_cache(maxsize=65_536)
-def is_counter(name: str) -> bool:
-    """Tell whether the indicator only grows, but for a new start of its sender."""
-    row = known(name)
-    return row is not None and row.is_counter
 
 
 def unit_of(name: str) -> str:

@@ -49,7 +49,7 @@ STAYS_PER_MACHINE_MAX: Final = 64
 """Places remembered where a device stood before; beyond, the oldest two become one."""
 GAPS_PER_BOOT_MAX: Final = 4096
 """Gaps remembered of one boot; beyond, the oldest is given up as lost."""
-BATCH_MESSAGES_MAX: Final = 2_000
+BATCH_MESSAGES_MAX: Final = 1_000
 """Messages decided in one turn of the collector, and so in one fsync."""
 FACTS_PAGE_MAX: Final = 2_000
 BUS_QUEUE_MAX: Final = 20_000
@@ -64,7 +64,7 @@ SENDER_MEMORY_S: Final = 90 * 86_400.0
 """Boots and event ids not heard for so long (plant's time) are forgotten: the same again would count as new."""
 READER_SILENT_S_MAX: Final = 7 * 86_400.0
 """A reader that has not asked for so long (of our own running time) holds the log back no longer."""
-HISTORIAN_EVERY_S: Final = 10.0
+HISTORIAN_EVERY_S: Final = 5.0
 """Few facts wait for each other at most so long (real s) on their way into the historian: fewer fsyncs."""
 HISTORIAN_BATCHES_AT_ONCE: Final = 500
 """So many waiting batches are written at once."""

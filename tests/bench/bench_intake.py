@@ -47,7 +47,7 @@ autosave_interval 1
 autosave_on_changes true
 max_queued_messages 0
 max_queued_bytes 268435456
-max_inflight_messages 200
+max_inflight_messages 2000
 """
 
 

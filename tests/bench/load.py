@@ -24,9 +24,11 @@ from typing import NamedTuple
 CONNACK, PUBLISH, PUBACK = 0x20, 0x30, 0x40
 MIDS = [bytes([n >> 8, n & 255]) for n in range(65_536)]
 RETRY_S = 0.3
-QUIET_S = 5.0
+QUIET_S = 20.0
 """A sender that has waited this long for a receipt says everything again."""
 CHUNK = 200
+MODULO = 2_500
+"""Values repeat after so many, in tenths: all are possible for every indicator used here."""
 READ_BYTES = 262_144
 
 
@@ -299,11 +301,11 @@ class Samples:
         dt = f'"dt_ms":{json.dumps(times, separators=(",", ":"))},' if rows > 1 else ""
         self._head = f'{{"v":1,"boot":"{boot}","seq":%d,"ts":%d,{dt}"m":{{'.encode()
         self._columns = [f'"{name}":'.encode() for name in self.NAMES[:columns]]
-        self._values = [f"{n / 10}" for n in range(10_000 + rows)]
+        self._values = [f"{n / 10}" for n in range(MODULO + rows)]
 
     def __call__(self, seq: int) -> bytes:
         self._ts = max(self._ts + self.step_ms * self.rows, time.time_ns() // 1_000_000)
-        first = seq * self.rows % 10_000
+        first = seq * self.rows % MODULO
         if self.rows == 1:
             column = self._values[first].encode()
         else:
@@ -313,10 +315,10 @@ class Samples:
 
 def total(rows: int, count: int) -> float:
     """Return the sum of one indicator's samples after `count` messages."""
-    whole, rest = divmod(count * rows, 10_000)
-    if 10_000 % rows == 0:
-        return (whole * 10_000 * 9_999 + rest * (rest - 1)) / 20
-    return sum((seq * rows % 10_000 + k) / 10 for seq in range(count) for k in range(rows))
+    whole, rest = divmod(count * rows, MODULO)
+    if MODULO % rows == 0:
+        return (whole * MODULO * (MODULO - 1) + rest * (rest - 1)) / 20
+    return sum((seq * rows % MODULO + k) / 10 for seq in range(count) for k in range(rows))
 
 
 def boot_of(device: str) -> str:
@@ -368,7 +370,7 @@ def main() -> None:
     parser.add_argument("--columns", type=int, default=1)
     parser.add_argument("--rows", type=int, default=1)
     parser.add_argument("--step-ms", type=int, default=1)
-    parser.add_argument("--window", type=int, default=4_000)
+    parser.add_argument("--window", type=int, default=1_500)
     asked = parser.parse_args()
     with Path(asked.logins).open(encoding="utf-8") as file:
         told = json.load(file)

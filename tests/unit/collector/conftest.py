@@ -19,8 +19,9 @@ from collector.contract.tree import read_plant
 from collector.drain import Drain
 from collector.historian.memory import MemoryHistorian
 from collector.registry import Registry
-from collector.service import Collector, Ways
+from collector.service import Collector
 from collector.spool import Spool
+from collector.ways import Ways
 from deploy.clock import FileClock
 from deploy.web import Service, application
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import random
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from collector.contract.event import Noted
 from collector.contract.reading import Samples
 from collector.quota import Quota
 from collector.rules import Rules
-from collector.service import Collector, Ways
+from collector.service import Collector
+from collector.ways import Ways
 
 BOOT = "9f1c6b0e2d7a4415"
 OTHER_BOOT = "1111222233334444"
@@ -251,3 +253,14 @@ def test_a_message_that_breaks_our_own_code_is_kept_and_the_next_is_taken(works:
         works.say("reading/@mk4", reading(0))
     works.say("reading/@mk4", reading(1))
     assert (works.quarantined(), len(samples(works)), works.collector.failed_count) == ([("", "our_fault")], 1, 1)
+
+
+def test_too_much_over_http_is_answered_with_429(make_works: Any) -> None:
+    works = make_works(Ways(quota=Quota(messages_per_s_max=0.1)))
+    body = {"v": 1, "device": "mk4", "m": {"power_w": 1}}
+    with ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(works.http.post, "/api/v1/readings", json=body) for _ in range(2)]
+        while not all(answer.done() for answer in asked):
+            works.turn()
+    codes = sorted(answer.result().status_code for answer in asked)
+    assert (codes, works.account("")["rejected"]) == ([200, 429], 1)

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""How a collector works, as the settings say it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from collector.contract.topics import ROOT_DEFAULT
+from collector.quota import Quota
+from collector.rules import Rules
+
+OURSELVES: Final = "collector"
+"""The device under whose name the collector states its own trouble."""
+
+
+class Ways(NamedTuple):
+    """How a collector works: what it hears (None: all of the registry), its name, its bounds.
+
+    Few messages share an fsync for up to `calm_s` real seconds; 0: every turn is kept at once.
+    """
+
+    root: str = ROOT_DEFAULT
+    filters: Sequence[str] | None = None
+    name: str = OURSELVES
+    rules: Rules = Rules()
+    quota: Quota = Quota()
+    calm_s: float = 0.0
