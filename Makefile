@@ -35,7 +35,7 @@ fuzz: setup ## mutated messages against everything that parses; make fuzz SECOND
 	@$(BIN)/python tests/fuzz/fuzz_run.py --seconds $(SECONDS) $(ARGS)
 
 kills: setup ## 120,000 messages while broker, collector and database are killed; takes minutes
-	@PATH="$(CURDIR)/.ci/cache/bin:$$PATH" CYBERSYN_KILLS=1 $(BIN)/pytest tests/recovery/test_kills.py $(ARGS)
+	@PATH="$(CURDIR)/.ci/cache/bin:$$PATH" ALL_KILLS=1 $(BIN)/pytest tests/recovery/test_kills.py $(ARGS)
 
 lock: ## compile both lock files anew (needs uv); pins stay unless pyproject.toml forces them
 	uv pip compile pyproject.toml --group dev $(LOCK_FLAGS) -o requirements.lock

@@ -42,7 +42,9 @@ class Site:
         options = ["--config", str(folder / "config.toml"), "--data-dir", str(folder)]
         command = [sys.executable, "-P", "-m", "deploy.cli", "run", "collector", *options]
         self.child = subprocess.Popen(command, stdout=self.log, stderr=self.log)
-        until((folder / "broker.json").exists, "the collector is ready")
+
+    def open(self) -> None:
+        until((self.folder / "broker.json").exists, (self.folder / "log").read_text())
 
     def cybersyn(self, *words: str) -> tuple[int, str]:
         command = [sys.executable, "-P", "-m", "deploy.cli", *words, "--data-dir", str(self.folder)]
@@ -71,8 +73,11 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
     made = Site(tmp_path)
-    yield made
-    made.end()
+    try:
+        made.open()
+        yield made
+    finally:
+        made.end()
 
 
 def line_of(text: str, start: str) -> str:

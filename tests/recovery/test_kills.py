@@ -3,7 +3,7 @@
 """Everything is killed with -9 at random moments while messages flow; then every message is accounted for.
 
 The small run has the embedded broker and historian. The large one, 120,000 messages through a real Mosquitto into a
-real InfluxDB, takes minutes: `make kills`, and .ci/run, which sets CYBERSYN_KILLS.
+real InfluxDB, takes minutes: `make kills`, and .ci/run, which sets ALL_KILLS.
 """
 
 from __future__ import annotations
@@ -122,6 +122,8 @@ class Yard:
             config["historian"] = {"kind": "influx", "url": url, "token": token, "bucket": "kills"}
         rows = [f"[{k}]\n" + "".join(f"{n} = {json.dumps(v)}\n" for n, v in part.items()) for k, part in config.items()]
         (folder / "config.toml").write_text("\n".join(rows))
+
+    def open(self) -> None:
         for part in self.parts:
             self.start(part)
             self.await_up(part)
@@ -220,13 +222,14 @@ def answers(port: int) -> bool:
 def yard(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Yard]:
     run: Run = request.param
     if run.servers:
-        if not os.environ.get("CYBERSYN_KILLS"):
+        if not os.environ.get("ALL_KILLS"):
             pytest.skip("takes minutes: `make kills` runs it")
         if shutil.which("influxd") is None or MOSQUITTO_PROGRAM is None:
             pytest.skip("needs influxd and mosquitto on PATH (.ci/run installs both)")
     with ExitStack() as stack:
         made = Yard(tmp_path, run)
         stack.callback(made.end)
+        made.open()
         yield made
 
 
