@@ -43,14 +43,11 @@ from firmware_sim.senders.cybersyn_sender import Sender
 NOW: Final = 1_795_430_000.0
 STATE_BYTES_MAX: Final = 16 * 1024
 DETAIL_CHARS_MAX: Final = 2_000
-DECISIONS: Final = ("kept", "empty", "duplicate", "quarantined", "rejected")
-"""The words of the account that must add up to what was received."""
-FRAMES_BYTES_MAX: Final = 65_536
-"""Of frames of two bytes each, a quarter megabyte would take a second to look at one by one."""
+DECISIONS: Final = ("kept", "empty", "duplicate", "quarantined", "rejected")  # they add up to what was received
+FRAMES_BYTES_MAX: Final = 65_536  # of two bytes each, a quarter megabyte would take a second to look at one by one
 FRESH_EVERY: Final = 200
 """Inputs after which a collector is made anew."""
 _QUOTED: Final = re.compile(r"""'.*'|".*"|`.*`|[0-9]+""", re.DOTALL)
-
 
 Run = Callable[[bytes], str]
 
