@@ -197,10 +197,11 @@ def _comes_again(said: native.Said, topic: Topic, message: Delivery, known: Devi
 def _check_times(said: native.Said, message: Delivery, rules: Rules) -> None:
     if said.sent_at is None:
         return
-    oldest = said.sent_at
-    for fact in said.facts:
-        if isinstance(fact, Samples) and len(fact.times) > 1:
-            oldest = min(oldest, *fact.times)
+    samples = said.facts[0] if said.facts else None
+    if not isinstance(samples, Samples):  # a state may be retained for months, and is no sample that is forgotten
+        check_times(said.sent_at, said.sent_at, now=message.at, rules=rules._replace(kept_days=0))
+        return
+    oldest = min(samples.times) if len(samples.times) > 1 else said.sent_at
     check_times(oldest, said.sent_at, now=message.at, rules=rules)
 
 

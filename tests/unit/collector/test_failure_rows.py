@@ -84,6 +84,12 @@ def test_row_10_what_is_older_than_what_is_kept_is_too_old(make_works: Any) -> N
     assert (len(samples(works)), works.quarantined()) == (1, [("mk4", "too_old")])
 
 
+def test_row_10_a_state_may_be_older_than_what_is_kept_of_samples(make_works: Any) -> None:
+    works = make_works(Ways(rules=Rules(kept_days=14)))
+    works.say("state/@mk4", {"v": 1, "state": "idle", "ts": MS - 60 * 86_400_000}, retain=True)
+    assert (len(works.facts()), works.quarantined()) == (1, [])
+
+
 def test_row_10_a_clock_that_was_never_set_is_believed_of_nobody(works: Any) -> None:
     works.say("reading/@mk4", reading(0, ts=5_000))
     works.say("reading/@still", reading(0, ts=5_000))
