@@ -54,7 +54,9 @@ def _registered(heard: Heard) -> Iterator[Line]:
     yield Line("place", True, f"stands at {heard.row['place']}, speaks {heard.row['dialect']}")
     if not heard.has_password:
         text = "it has no password at the broker"
-        yield Line("password", False, text, f"cybersyn machine revoke {device}, and add it again: that makes one")
+        yield Line(
+            "password", False, text, f"cybersyn machine add {heard.row['place']} --device {device}: that makes one"
+        )
 
 
 def _broker(heard: Heard) -> Iterator[Line]:
