@@ -8,7 +8,7 @@ is not among them is cut and does not come back.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Protocol
 
 from collector.bus.broker import EmbeddedBroker
 from collector.bus.mosquitto import SERVICES, MosquittoFiles
@@ -17,8 +17,7 @@ from collector.contract.errors import Misconfigured
 from collector.contract.topics import ROOT_DEFAULT
 from collector.contract.tree import Plant
 from collector.keys import Keys, hash_of, user_name
-
-NATIVE: Final = "native"
+from collector.registry import NATIVE
 
 
 class Door(Protocol):

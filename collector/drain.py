@@ -137,9 +137,8 @@ class Drain:
         count = sum(count for at_s, count in list(self._written) if now_s - at_s <= _RATE_SPAN_S)
         return count / min(max(now_s - self._began_s, 1.0), _RATE_SPAN_S)
 
-    def oldest_age_s(self) -> float:
-        """Return for how long (plant's time) the oldest fact has waited for the historian; 0 where none waits."""
-        oldest_at = self._log.state().oldest_at
+    def age_s(self, oldest_at: float | None) -> float:
+        """Return for how long (plant's time) the oldest fact (the log's state knows it) has waited; 0 for none."""
         return 0.0 if oldest_at is None else max(self._clock.now() - oldest_at, 0.0)
 
     def _lingers(self, wait_s: float) -> bool:

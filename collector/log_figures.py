@@ -18,7 +18,7 @@ def figures(spool: Spool, drain: Drain) -> Iterator[Figure]:
     yield Figure("cybersyn_log_full", "gauge", "whether no message is taken for want of room", float(bool(state.full)))
     yield Figure("cybersyn_disk_free_bytes", "gauge", "free bytes of the fact log's disk", state.disk_free_bytes)
     yield Figure("cybersyn_drain_behind", "gauge", "batches that the historian lacks", state.behind)
-    yield Figure("cybersyn_drain_age_seconds", "gauge", "age of the oldest of them", drain.oldest_age_s())
+    yield Figure("cybersyn_drain_age_seconds", "gauge", "age of the oldest of them", drain.age_s(state.oldest_at))
     yield Figure("cybersyn_drain_rate", "gauge", "batches a second into the historian, last minute", drain.rate_per_s)
     yield Figure("cybersyn_drain_waits", "gauge", "whether the historian is away", float(drain.waits is not None))
     yield Figure("cybersyn_quarantine_items", "gauge", "refused messages that are kept", ward.items)

@@ -17,7 +17,7 @@ from collector.contract.errors import Refusal
 from collector.contract.tree import Machine
 from collector.keys import user_name
 from collector.register import Issued, Register
-from collector.registry import NATIVE
+from collector.registry import NATIVE, wished
 from collector.service import Collector
 from collector.violations import Violation
 
@@ -53,15 +53,6 @@ class NewPlace(BaseModel):
     place: str
 
 
-def machine_of(wanted: NewMachine) -> Machine:
-    """Return the machine that is wished for, with what was left out."""
-    device = wanted.device or wanted.place.rpartition("/")[2]
-    prefix = wanted.prefix
-    if prefix is None and wanted.dialect != NATIVE:
-        prefix = f"{wanted.dialect}/{device}"
-    return Machine(device, wanted.place, wanted.dialect, prefix, wanted.cadence_s, wanted.clock)
-
-
 def routes(collector: Collector, desk: Desk) -> APIRouter:
     """Return the routes that change the register, and the one that checks a machine."""
     router = APIRouter(prefix="/api/v1/machines", tags=["machines"])
@@ -69,7 +60,7 @@ def routes(collector: Collector, desk: Desk) -> APIRouter:
 
     @router.post("", status_code=201, dependencies=allowed, summary="Register a machine; its password is told once")
     def add(wanted: NewMachine) -> dict[str, Any]:
-        return _issued(_asked(lambda: desk.register.add(machine_of(wanted))), desk)
+        return _issued(_asked(lambda: desk.register.add(wished(**wanted.model_dump()))), desk)
 
     @router.post(
         "/{device}/move", dependencies=allowed, summary="Put a machine at another place; its history comes along"

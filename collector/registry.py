@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from collector.contract.errors import Misconfigured, Refusal
 from collector.contract.topics import Kind, Topic
@@ -30,6 +30,16 @@ def load_plant(path: Path) -> Plant:
         return read_plant(parsed)
     except Misconfigured as error:
         raise Misconfigured(f"{path}: {error}") from None
+
+
+def wished(
+    place: str, *, device: str | None, dialect: str, prefix: str | None, cadence_s: float, clock: Literal["own", "none"]
+) -> Machine:
+    """Return a machine that comes; left out, its id is the place's last part, and a foreign prefix DIALECT/ID."""
+    device = device or place.rpartition("/")[2]
+    if prefix is None and dialect != NATIVE:
+        prefix = f"{dialect}/{device}"
+    return Machine(device, place, dialect, prefix, cadence_s, clock)
 
 
 class Address(NamedTuple):

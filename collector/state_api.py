@@ -53,7 +53,7 @@ def shown(collector: Collector, drain: Drain, trouble: str | None) -> dict[str, 
         },
         "historian": {
             "behind": state.behind,
-            "oldest_age_s": round(drain.oldest_age_s(), 1),
+            "oldest_age_s": round(drain.age_s(state.oldest_at), 1),
             "rate_per_s": round(drain.rate_per_s, 1),
             "waits": drain.waits,
         },

@@ -15,8 +15,6 @@ from typing import Final, NamedTuple
 from collector.contract.limits import TOPIC_BYTES_MAX
 from collector.contract.ports import Delivery, Posting
 
-FRAME_BYTES_MAX: Final = 5 + 268_435_455
-"""Largest frame that MQTT can write."""
 MID_MAX: Final = 65_535
 """Largest message number; 0 is none."""
 _TOPICS_KEPT: Final = 8_192

@@ -62,10 +62,6 @@ class Machine(msgspec.Struct, frozen=True):
     indices: dict[str, Capacity] = {}
     formerly: tuple[Stay, ...] = ()
 
-    def place_at(self, ts: float) -> str:
-        """Return where it stood at a time (Unix s); before its first known place, that one."""
-        return next((stay.place for stay in self.formerly if ts < stay.until), self.place)
-
 
 class Plant(msgspec.Struct, frozen=True):
     """The whole tree: units by place, machines by device id."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from collector.contract.errors import Misconfigured, Unavailable
-from collector.contract.tree import Machine
 from deploy.commands import Command
 from deploy.where import Running, add_data_dir, data_dir, running
 
@@ -30,7 +29,9 @@ def _arguments(parser: ArgumentParser) -> None:
     add.add_argument("--device", metavar="ID", help="its stable id (default: the place's last part)")
     add.add_argument("--dialect", default="native", metavar="D", help="native, or how it speaks: octoprint")
     add.add_argument("--prefix", metavar="TOPIC", help="the topic prefix of a foreign dialect (default: DIALECT/ID)")
-    add.add_argument("--cadence", type=float, default=0.0, metavar="S", help="how often it speaks; 0: unknown")
+    add.add_argument(
+        "--cadence", dest="cadence_s", type=float, default=0.0, metavar="S", help="how often it speaks; 0: unknown"
+    )
     add.add_argument("--clock", choices=("own", "none"), default="own", help="none: it has no clock, arrival counts")
     check = parts.add_parser("check", help="what is heard from a device, and what is wrong with it, line by line")
     listed = parts.add_parser("list", help="all devices, with state and account")
@@ -76,20 +77,15 @@ def _register(folder: Path) -> Register:
 
 
 def _add(parsed: Namespace) -> int:
+    from collector.registry import wished
     from deploy.lines import to_type
 
     folder = data_dir(parsed)
-    device = parsed.device or parsed.place.rpartition("/")[2]
-    native = parsed.dialect == "native"
-    prefix = parsed.prefix if native or parsed.prefix else f"{parsed.dialect}/{device}"
-    wanted = {"place": parsed.place, "device": device, "dialect": parsed.dialect, "prefix": prefix}
-    told = _changed(folder, "POST", "", {**wanted, "cadence_s": parsed.cadence, "clock": parsed.clock})
-    if told is None:
-        machine = Machine(device, parsed.place, parsed.dialect, prefix, parsed.cadence, parsed.clock)
-        lines = to_type(*_register(folder).add(machine), _where(folder))
-    else:
-        lines = told["lines"]
-    print(f"{device} stands at {parsed.place}; " + (_LATER if told is None else "it may speak now"))
+    wanted = {name: getattr(parsed, name) for name in ("place", "device", "dialect", "prefix", "cadence_s", "clock")}
+    told = _changed(folder, "POST", "", wanted)
+    machine = wished(**wanted)
+    lines = to_type(*_register(folder).add(machine), _where(folder)) if told is None else told["lines"]
+    print(f"{machine.device} stands at {machine.place}; " + (_LATER if told is None else "it may speak now"))
     for line in lines:
         print(f"  {line}".rstrip())
     return 0

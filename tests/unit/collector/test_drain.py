@@ -222,9 +222,9 @@ def test_rate_is_that_of_the_last_minute(works: Works) -> None:
 
 
 def test_age_of_the_oldest_fact_is_told_on_the_plants_clock(works: Works) -> None:
-    assert works.drain.oldest_age_s() == 0.0
+    assert works.drain.age_s(works.spool.state().oldest_at) == 0.0
     works.commit(0)
-    assert works.drain.oldest_age_s() == 999.0
+    assert works.drain.age_s(works.spool.state().oldest_at) == 999.0
 
 
 def test_numbers_that_no_fact_has_are_passed(works: Works) -> None:
