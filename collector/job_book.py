@@ -120,5 +120,6 @@ def shown(job: Job) -> dict[str, Any]:
         "total_duration_s": ended.total_duration_s if ended else None,
         "estimate_s": (ended.estimate_s if ended else None) or (job.started.estimate_s if job.started else None),
         "material_g": ended.material_g if ended else None,
+        "material_mm": ended.material_mm if ended else None,
         "energy_kwh": ended.energy_kwh if ended else None,
     }

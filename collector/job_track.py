@@ -108,7 +108,7 @@ def close(track: JobTrack, job: OpenJob, closing: Closing) -> Step:
     outcome = _outcome(closing)
     figures: dict[str, Any] = {}
     if said is not None:
-        names = ("print_duration_s", "total_duration_s", "material_g", "energy_kwh")
+        names = ("print_duration_s", "total_duration_s", "material_g", "material_mm", "energy_kwh")
         figures = {name: getattr(said, name) for name in names}
     ended = JobEnded(
         job.id,

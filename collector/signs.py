@@ -60,6 +60,7 @@ class Ended(msgspec.Struct, frozen=True):
     held_s: float | None = None
     estimate_s: float | None = None
     material_g: float | None = None
+    material_mm: float | None = None
     energy_kwh: float | None = None
     job: str | None = None
 

@@ -50,9 +50,11 @@ class EventMessage(msgspec.Struct):
     total_duration_s: float | None = None
     held_s: float | None = None
     material_g: float | None = None
+    material_mm: float | None = None
     energy_kwh: float | None = None
     good: int = 0
     scrap: int = 0
+    corrects: str | None = None
 
 
 class StateMessage(NamedTuple):
@@ -64,8 +66,8 @@ class StateMessage(NamedTuple):
 
 
 _FIGURES: Final = (
-    "estimate_s", "duration_s", "print_duration_s", "total_duration_s", "held_s", "material_g", "energy_kwh", "good",
-    "scrap",
+    "estimate_s", "duration_s", "print_duration_s", "total_duration_s", "held_s", "material_g", "material_mm",
+    "energy_kwh", "good", "scrap",
 )  # fmt: skip
 _STATE: Final = msgspec.json.Decoder(_StateWire)
 _EVENT: Final = msgspec.json.Decoder(EventMessage)
@@ -154,7 +156,7 @@ def decode_state(payload: bytes) -> StateMessage:
 def decode_event(payload: bytes) -> EventMessage:
     """Return a native event. Raises Refusal."""
     wire = decode_json(payload, _EVENT.decode)
-    for name in ("id", "event", "job", "file", "cause"):
+    for name in ("id", "event", "job", "file", "cause", "corrects"):
         text = getattr(wire, name)
         if text is not None and not len(text) <= limits.JOB_TEXT_CHARS_MAX:
             raise Refusal(

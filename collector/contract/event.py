@@ -65,16 +65,23 @@ class JobEnded(msgspec.Struct, frozen=True, tag="job_ended", omit_defaults=True)
     total_duration_s: float | None = None
     estimate_s: float | None = None
     material_g: float | None = None
+    material_mm: float | None = None
     energy_kwh: float | None = None
 
 
 class PartCounted(msgspec.Struct, frozen=True, tag="part", omit_defaults=True):
-    """A person or a machine counted parts."""
+    """A person or a machine counted parts; `id` is the event's, `job` the one that they came from.
+
+    `corrects` is the id of an earlier count that this one replaces; good and scrap 0 take it back.
+    """
 
     ts: float
     good: int = 0
     scrap: int = 0
     cause: str | None = None
+    id: str | None = None
+    job: str | None = None
+    corrects: str | None = None
 
 
 class Noted(msgspec.Struct, frozen=True, tag="noted", omit_defaults=True):
@@ -83,6 +90,7 @@ class Noted(msgspec.Struct, frozen=True, tag="noted", omit_defaults=True):
     ts: float
     event: str
     body: dict[str, Any] = {}
+    id: str | None = None
 
 
 class Trouble(msgspec.Struct, frozen=True, tag="trouble", omit_defaults=True):

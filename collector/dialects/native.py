@@ -77,9 +77,9 @@ def _facts_of(event: EventMessage, payload: bytes, ts: float) -> tuple[Fact | Si
     if event.event == "job_ended":
         return (_ended(event, ts),)
     if event.event == "part":
-        return (PartCounted(ts, event.good, event.scrap, event.cause),)
+        return (PartCounted(ts, event.good, event.scrap, event.cause, event.id, event.job, event.corrects),)
     body = {key: value for key, value in decode_object(payload).items() if key not in _EVENT_FIELDS}
-    return (Noted(ts, event.event, body),)
+    return (Noted(ts, event.event, body, event.id),)
 
 
 def _ended(event: EventMessage, ts: float) -> Ended:
@@ -94,6 +94,7 @@ def _ended(event: EventMessage, ts: float) -> Ended:
         held_s=event.held_s,
         estimate_s=event.estimate_s,
         material_g=event.material_g,
+        material_mm=event.material_mm,
         energy_kwh=event.energy_kwh,
         job=event.job or event.id,
     )
