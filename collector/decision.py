@@ -13,6 +13,7 @@ from collector import order
 from collector.census import Presence
 from collector.clocks import ClockSeen
 from collector.contract.event import StateSeen
+from collector.contract.ports import Posting
 from collector.contract.reading import Batch
 from collector.job_track import JobTrack
 from collector.rules import Counted
@@ -58,10 +59,18 @@ class Memory(Protocol):
         """Return how many indicators all devices together have brought."""
 
 
+class Further(NamedTuple):
+    """What the message says of another device, as a gateway does, or only what is to be remembered of it."""
+
+    record: Device
+    batch: Batch | None
+
+
 class Accepted(NamedTuple):
     """The message is understood: its facts, if any, and what is to be remembered of its sender.
 
-    `names` are indicators that it never brought before, `nulls` its empty cells by indicator.
+    `names` are indicators that it never brought before, `nulls` its empty cells by indicator; `asks` is what the
+    machine is to be asked once all this is on disk.
     """
 
     record: Device
@@ -71,6 +80,8 @@ class Accepted(NamedTuple):
     aside: tuple[Quarantined, ...] = ()
     names: tuple[str, ...] = ()
     nulls: Mapping[str, int] = {}
+    further: tuple[Further, ...] = ()
+    asks: tuple[Posting, ...] = ()
 
 
 class Duplicate(NamedTuple):

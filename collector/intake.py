@@ -6,21 +6,20 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
-from collector import jobs, order
-from collector.census import TALKS_ALWAYS, Presence, check_newcomer, hear
-from collector.clocks import see
-from collector.contract.codec import check_bounds, decode_object
+from collector import order
+from collector.census import check_newcomer
+from collector.contract.codec import decode_object
 from collector.contract.errors import Refusal
-from collector.contract.event import State, StateSeen
 from collector.contract.ports import Delivery
 from collector.contract.reading import Batch, Fact, Samples
 from collector.contract.reading_codec import SetAside
 from collector.contract.topics import ROOT_DEFAULT, Kind, Topic, parse_topic
 from collector.decision import Accepted, Decision, Device, Duplicate, Memory, Refused, Throttled
-from collector.dialects import DIALECTS, Heard, native
+from collector.dialects import native
+from collector.follow import follow, record_of
+from collector.foreign import decide_foreign
 from collector.registry import NATIVE, Address, Registry
 from collector.rules import DEFAULT, Rules, Sifted, check_times, is_plain, sift
 from collector.signs import Sign
@@ -39,7 +38,7 @@ def sender(topic: str, registry: Registry, root: str) -> str:
     if is_ours(topic, root):
         return topic[len(root) + 1 :].split("/", 2)[-1]
     found = registry.foreign(topic)
-    return f"@{found[0].device}" if found is not None else ""
+    return f"@{found.who.device}" if found is not None else ""
 
 
 def sender_of(body: bytes) -> str:
@@ -74,7 +73,7 @@ def decide(
             if topic.kind not in _TAKEN or topic.id is not None:
                 raise Refusal("bad_topic", f"the collector takes nothing at {message.topic[:120]!r}")
             return _native(topic, message, ground, whose)
-        return _foreign(message, memory, registry, whose)
+        return decide_foreign(message, memory, registry, whose)
     except Refusal as refusal:
         if not whose:
             return Refused("", refusal.reason, refusal.detail)
@@ -86,7 +85,7 @@ def throttled(message: Delivery, registry: Registry, *, root: str) -> Throttled:
     try:
         if not is_ours(message.topic, root):
             found = registry.foreign(message.topic)
-            return Throttled(found[0].device if found is not None else "", False)
+            return Throttled(found.who.device if found is not None else "", False)
         topic = parse_topic(message.topic, root=root)
         device = registry.who(topic, device=None, place=None).device
     except Refusal:
@@ -157,13 +156,13 @@ def _native(topic: Topic, message: Delivery, ground: _Ground, whose: list[Addres
     if boot is _KNOWN or _comes_again(said, topic, message, known):
         return Duplicate(_only_heard(known, who, message))
     _check_times(said, message, rules)
-    before = _record(known, who, NATIVE, message)
+    before = record_of(known, who, NATIVE, message)
     sifted = _sift(said, before, memory, rules)
     facts = said.facts if sifted is None else _with(said.facts, sifted)
     if sifted is not None and sifted.counters is not None:
         before = replace(before, counters=sifted.counters)
     cadence_s = machine.cadence_s if machine else 0.0
-    record, told = _follow(before, message, facts, cadence_s=cadence_s, sent_at=said.sent_at)
+    record, told = follow(before, message, facts, cadence_s=cadence_s, sent_at=said.sent_at)
     batch = Batch(who.device, who.place, NATIVE, message.at, told, said.boot, said.seq) if told else None
     aside = (*said.aside, *sifted.aside) if sifted is not None else said.aside
     kept_aside = tuple([_set_aside(message, who, each) for each in aside]) if aside else ()
@@ -220,67 +219,12 @@ def _with(facts: tuple[Fact | Sign, ...], sifted: Sifted) -> tuple[Fact | Sign, 
     return (*((sifted.samples,) if sifted.samples.values else ()), *sifted.notes, *facts[1:])
 
 
-def _record(known: Device | None, who: Address, dialect: str, message: Delivery) -> Device:
-    if known is None:
-        return Device(who.device, who.place, dialect, Presence(message.at))
-    if known.place == who.place and known.dialect == dialect:
-        return known
-    return replace(known, place=who.place, dialect=dialect)
-
-
 def _only_heard(known: Device | None, who: Address, message: Delivery) -> Device:
     """Return the record of a sender that said something again: it was heard, and nothing else changed."""
-    record = _record(known, who, NATIVE, message)
+    record = record_of(known, who, NATIVE, message)
     if known is None or known.presence.silent:
         return known or record
     return replace(known, presence=replace(known.presence, heard_at=message.at))
-
-
-def _foreign(message: Delivery, memory: Memory, registry: Registry, whose: list[Address]) -> Decision:
-    found = registry.foreign(message.topic)
-    if found is None:
-        raise Refusal("bad_topic", f"topic {message.topic[:120]!r} is neither ours nor under a registered prefix")
-    machine, rest = found
-    whose.append(Address(machine.device, machine.place))
-    check_bounds(message.payload)
-    dialect = DIALECTS[machine.dialect]
-    before = _record(memory.device(machine.device), Address(machine.device, machine.place), dialect.name, message)
-    state = dialect.state() if before.decoder is None else msgspec.convert(before.decoder, dialect.state)
-    state, said = dialect.decode(state, Heard(rest, message.payload, message.retained, message.at))
-    record, facts = _follow(before, message, said, cadence_s=machine.cadence_s, talks_in=dialect.talks_in)
-    record = replace(record, decoder=msgspec.to_builtins(state))
-    batch = Batch(machine.device, machine.place, machine.dialect, message.at, facts) if facts else None
-    return Accepted(record, batch)
-
-
-def _follow(
-    record: Device,
-    message: Delivery,
-    said: tuple[Fact | Sign, ...],
-    *,
-    cadence_s: float,
-    talks_in: frozenset[State] = TALKS_ALWAYS,
-    sent_at: float | None = None,
-) -> tuple[Device, tuple[Fact, ...]]:
-    """Return the record after what was said, and the facts: job signs followed, states only where they changed."""
-    clock = record.clock if sent_at is None else see(record.clock, sent_at, message.at)
-    if len(said) == 1 and isinstance(said[0], Samples) and not record.presence.silent:  # by far the most
-        lag_s = record.presence.lag_s if sent_at is None else message.at - sent_at
-        presence = replace(record.presence, heard_at=message.at, cadence_s=cadence_s, talks_in=talks_in, lag_s=lag_s)
-        return replace(record, presence=presence, clock=clock), (said[0],)
-    track, facts = jobs.follow(record.track, said)
-    presence, restated = hear(
-        record.presence, facts, at=message.at, cadence_s=cadence_s, talks_in=talks_in, sent_at=sent_at
-    )
-    kept: list[Fact] = []
-    state = record.state
-    for fact in (*restated, *facts):
-        if isinstance(fact, StateSeen):
-            if state is not None and (fact.state, fact.why) == (state.state, state.why):
-                continue
-            state = fact
-        kept.append(fact)
-    return replace(record, track=track, presence=presence, state=state, clock=clock), tuple(kept)
 
 
 def _set_aside(message: Delivery, who: Address, what: SetAside) -> Quarantined:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -10,7 +11,7 @@ from typing import Final, Literal, NamedTuple
 from collector.contract.errors import Misconfigured, Refusal
 from collector.contract.topics import Kind, Topic
 from collector.contract.tree import Machine, Plant, read_plant
-from collector.dialects import DIALECTS
+from collector.dialects import DIALECTS, Dialect, Found
 
 NATIVE: Final = "native"
 ADDRESSES_KEPT: Final = 65_536
@@ -35,10 +36,16 @@ def load_plant(path: Path) -> Plant:
 def wished(
     place: str, *, device: str | None, dialect: str, prefix: str | None, cadence_s: float, clock: Literal["own", "none"]
 ) -> Machine:
-    """Return a machine that comes; left out, its id is the place's last part, and a foreign prefix DIALECT/ID."""
+    """Return a machine that comes; left out, its id is the place's last part, and its prefix the dialect's usual.
+
+    Raises Refusal where the dialect has no usual prefix.
+    """
     device = device or place.rpartition("/")[2]
-    if prefix is None and dialect != NATIVE:
-        prefix = f"{dialect}/{device}"
+    row = DIALECTS.get(dialect)
+    if prefix is None and row is not None:
+        if row.usual_prefix is None:
+            raise Refusal("bad_machine", f"{row.title} has no usual prefix: say which topic it speaks under (prefix)")
+        prefix = row.usual_prefix.format(device=device)
     return Machine(device, place, dialect, prefix, cadence_s, clock)
 
 
@@ -49,29 +56,84 @@ class Address(NamedTuple):
     place: str | None
 
 
+class Foreign(NamedTuple):
+    """Whose a foreign topic is, `who`, and the rest of the topic.
+
+    Behind a gateway `through` is the gateway, whose memory reads the message, `reader_prefix` its prefix, and `part`
+    the machine that the topic names there.
+    """
+
+    who: Address
+    dialect: str
+    rest: str
+    cadence_s: float
+    reader_prefix: str
+    part: str = ""
+    through: Address | None = None
+
+
 class Registry:
     """The plant, indexed by topic prefix and by place."""
 
     def __init__(self, plant: Plant) -> None:
         self.plant = plant
-        foreign = [machine for machine in plant.machines.values() if machine.prefix is not None]
-        self._foreign = sorted(((str(m.prefix).rstrip("/") + "/", m) for m in foreign), key=lambda row: -len(row[0]))
+        self._foreign = {str(m.prefix).rstrip("/"): m for m in plant.machines.values() if m.prefix is not None}
+        dialects = {machine.dialect for machine in self._foreign.values()}
+        self._scattered = [row for row in DIALECTS.values() if row.scattered and row.name in dialects]
+        self._gateways = self._found_gateways()
         self._native: dict[str, list[Machine]] = {}
         self._known: dict[tuple[Topic, str | None, str | None], Address] = {}
         for machine in plant.machines.values():
             if machine.dialect == NATIVE:
                 self._native.setdefault(machine.place, []).append(machine)
 
-    def foreign(self, topic: str) -> tuple[Machine, str] | None:
-        """Return the machine under whose prefix a foreign topic lies (the longest wins), and the rest of the topic."""
-        for prefix, machine in self._foreign:
-            if topic.startswith(prefix):
-                return machine, topic.removeprefix(prefix)
+    def foreign(self, topic: str) -> Foreign | None:
+        """Return whose a foreign topic is: that of the machine under whose prefix it lies, the longest wins."""
+        for dialect in self._scattered:
+            found = dialect.recognise(topic)
+            if found is not None and (mine := self._of_form(dialect, found)) is not None:
+                return mine
+        end = len(topic)
+        while (end := topic.rfind("/", 0, end)) > 0:
+            machine = self._foreign.get(topic[:end])
+            if machine is not None and not DIALECTS[machine.dialect].scattered:
+                who = Address(machine.device, machine.place)
+                return Foreign(who, machine.dialect, topic[end + 1 :], machine.cadence_s, topic[:end])
         return None
+
+    def _of_form(self, dialect: Dialect, found: Found) -> Foreign | None:
+        machine = self._foreign.get(found.prefix)
+        if machine is not None and machine.dialect != dialect.name:
+            return None
+        gateway = dialect.gateway(found.prefix) if dialect.gateway is not None else found.prefix
+        through = self._gateways.get(gateway)
+        if machine is None and through is None:
+            return None
+        who = Address(machine.device, machine.place) if machine is not None else through
+        assert who is not None
+        part = found.prefix.removeprefix(gateway).lstrip("/")
+        cadence_s = machine.cadence_s if machine is not None and through is None else 0.0
+        return Foreign(who, dialect.name, found.rest, cadence_s, gateway, part, through)
+
+    def _found_gateways(self) -> dict[str, Address]:
+        """Return the gateways of registered machines, registered themselves or not."""
+        found: dict[str, Address] = {}
+        for prefix, machine in self._foreign.items():
+            dialect = DIALECTS.get(machine.dialect)
+            if dialect is not None and dialect.gateway is not None:
+                gateway = dialect.gateway(prefix)
+                known = self._foreign.get(gateway)
+                own = Address(known.device, known.place) if known is not None else None
+                found[gateway] = own or Address(_id_of(gateway), None)
+        return found
+
+    def behind(self, gateway: str, part: str) -> Machine | None:
+        """Return the machine that is registered behind a gateway."""
+        return self._foreign.get(f"{gateway}/{part}")
 
     def prefixes(self) -> list[tuple[str, Machine]]:
         """Return the topic prefixes of foreign machines, each without its last slash."""
-        return [(prefix.rstrip("/"), machine) for prefix, machine in self._foreign]
+        return list(self._foreign.items())
 
     def who(self, topic: Topic, *, device: str | None, place: str | None) -> Address:
         """Return who speaks under a native topic; a Refusal `mis_addressed` where topic, body and registry differ.
@@ -122,6 +184,15 @@ class Registry:
             raise Refusal("mis_addressed", f"{what} {in_body[:80]!r} in the body contradicts {in_topic!r} in the topic")
 
 
+def _id_of(prefix: str) -> str:
+    """Return a device id made of a topic prefix.
+
+    >>> _id_of("spBv1.0/North Coop/cell1")
+    'spBv1.0.North_Coop.cell1'
+    """
+    return re.sub(r"[^A-Za-z0-9_.:-]", "_", prefix.replace("/", "."))[-64:].lstrip("_.:-") or "gateway"
+
+
 def native_filters(root: str) -> list[str]:
     """Return the topic filters of our own format that the collector hears."""
     return [f"{root}/v1/{kind}/#" for kind in (Kind.READING, Kind.STATE, Kind.EVENT)]
@@ -135,6 +206,7 @@ def foreign_filters(registry: Registry) -> list[str]:
             known = ", ".join((NATIVE, *DIALECTS))
             raise Misconfigured(f"machines.{machine.device}: dialect {machine.dialect!r} is none of {known}")
     filters = [found for prefix, machine in rows for found in DIALECTS[machine.dialect].filters(prefix)]
+    filters = list(dict.fromkeys(filters))
     if len(filters) <= FILTERS_MAX:
         return filters
-    return sorted({f"{prefix.partition('/')[0]}/#" for prefix, _ in rows})
+    return sorted({f"{found.partition('/')[0]}/#" for found in filters})

@@ -56,6 +56,7 @@ class Collector:
         self._held_over: list[tuple[Delivery, str]] = []
         self._own: list[Batch] = []
         self._held_asked: list[Asked] = []
+        self._asks: list[Posting] = []
         self._disk_told = False
         self.untold_count = 0
         self.failed_count = 0
@@ -104,6 +105,7 @@ class Collector:
             asked.answer(answer)
         self._held, self._held_over, self._held_asked = [], [], []
         self._send_receipts()
+        self._ask_machines()
         return len(taken) + len(answers)
 
     def _take(self, arrived: Sequence[Delivery]) -> None:
@@ -170,7 +172,7 @@ class Collector:
             self._want_receipt(delivery.topic, decision.record.device)
 
     def _refuse(self, delivery: Delivery, decision: Refused, turn: Turn) -> None:
-        _count(turn, decision.device, "quarantined")
+        turn.count(decision.device, "quarantined")
         if decision.record is not None:
             # A refused seq counts as stored: quarantine has it, and its sender may forget it (contract 2).
             self.memory.learn(decision.record, boot=decision.boot)
@@ -187,7 +189,7 @@ class Collector:
         """Leave a message that its sender still has to it, for no receipt names it; keep any other in quarantine."""
         decision = intake.throttled(delivery, self.registry, root=self.ways.root)
         if decision.keeps:
-            _count(turn, decision.device, "rejected")
+            turn.count(decision.device, "rejected")
         else:
             self._refuse(delivery, Refused(decision.device, "over_quota", over), turn)
         if self._notices.is_due(("over_quota", decision.device), delivery.at):
@@ -201,7 +203,7 @@ class Collector:
     def _decide_asked(self, asked: Asked, turn: Turn) -> Refusal | str:
         decision = asked.decide() if asked.over is None else Refused("", "over_quota", asked.over)
         if isinstance(decision, Refused):
-            _count(turn, decision.device, "rejected")
+            turn.count(decision.device, "rejected")
             return Refusal(decision.reason, decision.detail)
         self._accept(decision, turn)
         return decision.record.device
@@ -209,16 +211,22 @@ class Collector:
     def _accept(self, decision: Accepted | Duplicate, turn: Turn) -> None:
         device = decision.record.device
         if isinstance(decision, Duplicate):
-            _count(turn, device, "duplicate")
+            turn.count(device, "duplicate")
             self.memory.learn(decision.record)
             return
-        _count(turn, device, "kept" if decision.batch is not None else "empty")
+        turn.count(device, "kept" if decision.batch is not None else "empty")
         self.memory.learn(decision.record, boot=decision.boot, event=decision.event, names=decision.names)
         turn.quarantined.extend(decision.aside)
         if decision.nulls and len(self.null_counts) < NULL_NAMES_MAX:
             self.null_counts.update(decision.nulls)
         if decision.batch is not None:
             turn.batches.append(decision.batch)
+        for record, batch in decision.further:
+            self.memory.learn(record)
+            if batch is not None:
+                turn.count(record.device, "kept")
+                turn.batches.append(batch)
+        self._asks += decision.asks
 
     def noticed(self) -> list[Notice]:
         """Return what was noticed since the start, oldest first. Any thread may call."""
@@ -241,6 +249,11 @@ class Collector:
             body = b'{"n":%d,%b' % (n, encode_batch(batch)[1:])
             postings.append(Posting(format_topic(where, root=self.ways.root), body))
         self.untold_count += self._bus.publish_all(postings)
+
+    def _ask_machines(self) -> None:
+        if self._asks:
+            asks, self._asks = self._asks, []
+            self.untold_count += self._bus.publish_all(asks)
 
     def _send_receipts(self) -> None:
         due = self._receipts.due(time.monotonic())
@@ -283,8 +296,3 @@ class Collector:
         asked = Asked(decide, sender=sender, size_bytes=size_bytes)
         self._asked.put(asked)
         return self.receipt(asked.wait())
-
-
-def _count(turn: Turn, device: str, word: str) -> None:
-    turn.counts[device, "received"] += 1
-    turn.counts[device, word] += 1

@@ -52,6 +52,11 @@ class Turn:
     made: list[Batch] = field(default_factory=list)
     names: dict[str, frozenset[str]] = field(default_factory=dict)
 
+    def count(self, device: str, word: str) -> None:
+        """Count a message that was received, and what became of it."""
+        self.counts[device, "received"] += 1
+        self.counts[device, word] += 1
+
     def empty(self) -> bool:
         """Tell whether there is nothing to keep."""
         return not (self.batches or self.made or self.quarantined or self.counts or self.devices)

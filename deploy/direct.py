@@ -30,8 +30,8 @@ def recognised(lines: Sequence[Line]) -> list[Machine]:
     found: dict[str, Machine] = {}
     for line in lines:
         known = recognise(line.topic)
-        if known is not None and known[1] not in found:
-            dialect, prefix = known
+        if known is not None and known[1].prefix not in found:
+            dialect, prefix = known[0], known[1].prefix
             found[prefix] = Machine(prefix, f"{PLACE}/{len(found) + 1}", dialect.name, prefix)
     return list(found.values())
 

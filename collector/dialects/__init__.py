@@ -6,22 +6,22 @@ from __future__ import annotations
 from typing import Final
 
 from collector.dialects import octoprint
-from collector.dialects.dialect import Dialect, Heard
+from collector.dialects.dialect import Dialect, Found, Heard, facts_and_signs
 
-__all__ = ["DIALECTS", "Dialect", "Heard", "recognise"]
+__all__ = ["DIALECTS", "Dialect", "Found", "Heard", "facts_and_signs", "recognise"]
 
 DIALECTS: Final[dict[str, Dialect]] = {row.name: row for row in (octoprint.DIALECT,)}
 
 
-def recognise(topic: str) -> tuple[Dialect, str] | None:
-    """Return the dialect whose form the topic has and its prefix without the last slash, or None.
+def recognise(topic: str) -> tuple[Dialect, Found] | None:
+    """Return the dialect whose form the topic has, the machine's prefix and the rest of the topic; or None.
 
     >>> found = recognise("fab/north/octoprint/p02/event/PrintDone")
-    >>> found and (found[0].name, found[1])
-    ('octoprint', 'fab/north/octoprint/p02')
+    >>> found and (found[0].name, *found[1])
+    ('octoprint', 'fab/north/octoprint/p02', 'event/PrintDone')
     """
     for dialect in DIALECTS.values():
-        prefix = dialect.recognise(topic)
-        if prefix is not None:
-            return dialect, prefix
+        found = dialect.recognise(topic)
+        if found is not None:
+            return dialect, found
     return None

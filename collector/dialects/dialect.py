@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -12,32 +12,102 @@ from collector.contract.event import State
 from collector.contract.reading import Fact
 from collector.signs import Sign
 
+Degree = Literal["direct", "derived", "none"]
+
 
 class Heard(NamedTuple):
     """A message of a foreign machine: `topic` is the part below its prefix, `at` the arrival (Unix s).
 
     `retained` says that the broker had kept it: an old word, of which nobody knows how old. A recording's own
-    `retain` is how the message was published, and says nothing of the kind.
+    `retain` is how the message was published, and says nothing of the kind. `part` is the machine behind a gateway
+    that the topic names, "" for the gateway itself.
     """
 
     topic: str
     payload: bytes
     retained: bool
     at: float
+    part: str = ""
+
+
+class Ask(NamedTuple):
+    """A question to the machine: `topic` is below its prefix. Only reading is asked for, never an action."""
+
+    topic: str
+    payload: bytes
+
+
+class Of(NamedTuple):
+    """What a gateway says of the machine `part` behind it."""
+
+    part: str
+    said: tuple[Fact | Sign, ...]
+
+
+Said = tuple[Fact | Sign | Ask | Of, ...]
+
+
+def facts_and_signs(said: Said) -> tuple[Fact | Sign, ...]:
+    """Return what is said of the machines themselves, those behind a gateway too; without questions."""
+    plain: list[Fact | Sign] = []
+    for item in said:
+        if isinstance(item, Of):
+            plain.extend(item.said)
+        elif not isinstance(item, Ask):
+            plain.append(item)
+    return tuple(plain)
+
+
+class Found(NamedTuple):
+    """Whose a topic of this dialect's form is: the machine's prefix, without its last slash, and the rest."""
+
+    prefix: str
+    rest: str
+
+
+class Quality(NamedTuple):
+    """A dialect's rung on the ladder: how well it tells what production needs (dialects.md 2).
+
+    `clock` is what its stamps are worth; `silence` how the loss of the machine shows; `loses` what it never tells.
+    """
+
+    states: Degree
+    jobs: Degree
+    parts: Degree
+    cycle: Degree
+    estimate: Degree
+    energy: Degree
+    material: Degree
+    temperature: Degree
+    clock: str
+    silence: str
+    loses: str
 
 
 class Dialect(NamedTuple):
     """A row of the table of dialects.
 
     `state` is a frozen struct, small, bounded, JSON as it stands; `state()` is where a machine begins.
-    `decode` raises Refusal and nothing else; what it does not know it passes over. `recognise` returns the prefix
-    (without its last slash) of a topic that has this dialect's form. In the states `talks_in` a machine keeps the
-    cadence that was declared for it; in all others its silence means nothing.
+    `decode` raises Refusal and nothing else; what it does not know it passes over. `recognise` says whose a topic is
+    that has this dialect's form. `forms` are topic filters under which a machine that nobody registered is found. In
+    the states `talks_in` a machine keeps the cadence that was declared for it; in all others its silence means
+    nothing. `usual_prefix` is where a machine speaks unless told otherwise; None: that can't be guessed.
+
+    Where topics don't begin with the machine's prefix (`scattered`), `recognise` alone says whose they are. `gateway`
+    returns the prefix of what a machine stands behind: its memory reads the messages of all its machines, and
+    `address` where an Ask goes.
     """
 
     name: str
+    title: str
     filters: Callable[[str], tuple[str, ...]]
     state: type[msgspec.Struct]
-    decode: Callable[[Any, Heard], tuple[Any, tuple[Fact | Sign, ...]]]
-    recognise: Callable[[str], str | None]
+    decode: Callable[[Any, Heard], tuple[Any, Said]]
+    recognise: Callable[[str], Found | None]
+    forms: tuple[str, ...]
     talks_in: frozenset[State]
+    quality: Quality
+    usual_prefix: str | None = None
+    scattered: bool = False
+    gateway: Callable[[str], str] | None = None
+    address: Callable[[str, str], str] = "{}/{}".format

@@ -20,7 +20,7 @@ from collector.contract.event import State
 from collector.contract.indicator import known
 from collector.contract.limits import TOPIC_BYTES_MAX
 from collector.contract.reading import Samples
-from collector.dialects.dialect import Dialect, Heard
+from collector.dialects.dialect import Dialect, Found, Heard, Quality
 from collector.dialects.octoprint_events import (
     AGENT_LOST,
     EVENTS,
@@ -46,7 +46,7 @@ from collector.signs import Running, Stopped
 LATE_S: Final = 5.0
 """A temperature whose age exceeds the usual by this was queued while the broker was away: it gets its own time."""
 _FORM: Final = re.compile(
-    r"([^$].*)/(?:mqtt|event/(?:[A-Z]\w*|plugin_\w+)|progress/(?:printing|slicing)|temperature/(?:tool\d+|bed|chamber))"
+    r"([^$].*)/(mqtt|event/(?:[A-Z]\w*|plugin_\w+)|progress/(?:printing|slicing)|temperature/(?:tool\d+|bed|chamber))"
 )
 _HEATER: Final = re.compile(r"tool(\d{1,2})|bed|chamber")
 
@@ -202,17 +202,34 @@ def _filters(prefix: str) -> tuple[str, ...]:
     return (f"{prefix}/#",)
 
 
-def _recognise(topic: str) -> str | None:
+def _recognise(topic: str) -> Found | None:
     found = _FORM.fullmatch(topic) if len(topic) <= TOPIC_BYTES_MAX else None
-    return found.group(1) if found else None
+    return Found(found.group(1), found.group(2)) if found else None
 
 
 DIALECT: Final = Dialect(
     "octoprint",
+    "OctoPrint",
     _filters,
     OctoPrint,
     decode,
     _recognise,
+    # Its usual prefix is octoPrint; with many machines each has one of its own, at any depth.
+    ("octoPrint/#", "+/mqtt", "+/event/+", "+/+/mqtt", "+/+/event/+", "+/+/+/mqtt", "+/+/+/event/+"),
     # Even then it is silent while no temperature moves by 0.1 °C and the whole per cent stays the same.
     frozenset({State.RUNNING}),
+    Quality(
+        states="derived",
+        jobs="direct",
+        parts="derived",
+        cycle="direct",
+        estimate="direct",
+        energy="none",
+        material="none",
+        temperature="direct",
+        clock="whole seconds, used for order alone",
+        silence="last will of the agent; a lost printer is told",
+        loses="the estimate and the flags, unless printer data is switched on",
+    ),
+    usual_prefix="octoprint/{device}",
 )

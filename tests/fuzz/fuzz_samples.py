@@ -88,25 +88,42 @@ def filters() -> tuple[bytes, ...]:
     return (b"cybersyn/v1/reading/@mk4.07", b"octoPrint/mk4/#", b"tele/+/SENSOR", b"a//b", b"#", b"+/+")
 
 
+def rows_of(dialect: Dialect) -> list[dict[str, Any]]:
+    """Return everything that was recorded in a dialect, or made in its form, with its topics."""
+    files = (_ROOT / "firmware_sim/recordings", _ROOT / "tests/data/dialects")
+    lines = next(text for text in (folder / f"{dialect.name}.jsonl" for folder in files) if text.exists())
+    told = [json.loads(text) for text in lines.read_text().splitlines()]
+    return told + [
+        json.loads(path.read_text()) for path in sorted((_ROOT / "tests/data" / dialect.name).glob("*.json"))
+    ]
+
+
 def recorded(dialect: Dialect) -> list[tuple[bytes, bytes]]:
     """Return topic (below the prefix) and payload of everything that was recorded in a dialect."""
-    lines = (_ROOT / f"firmware_sim/recordings/{dialect.name}.jsonl").read_text().splitlines()
-    told = [json.loads(text) for text in lines]
-    told += [json.loads(path.read_text()) for path in sorted((_ROOT / "tests/data" / dialect.name).glob("*.json"))]
-    return [(_below_prefix(dialect, row["topic"]), _payload(row)) for row in told]
+    return [(_below_prefix(dialect, row["topic"]), _payload(row)) for row in rows_of(dialect)]
+
+
+def prefixes(dialect: Dialect) -> list[str]:
+    """Return under which prefixes the recorded machines speak."""
+    found = (dialect.recognise(row["topic"]) for row in rows_of(dialect))
+    return sorted({row.prefix for row in found if row is not None})
 
 
 def _below_prefix(dialect: Dialect, topic: str) -> bytes:
-    return topic.removeprefix(f"{dialect.recognise(topic) or ''}/").encode()
+    found = dialect.recognise(topic)
+    return (found.rest if found is not None else topic).encode()
 
 
 def _payload(row: dict[str, Any]) -> bytes:
     return bytes.fromhex(row["payload_hex"]) if "payload_hex" in row else str(row["payload"]).encode()
 
 
-def stories(dialect: Dialect, *, prefix: bytes = b"") -> tuple[bytes, ...]:
+def stories(dialect: Dialect) -> tuple[bytes, ...]:
     """Return what was recorded in a dialect, some messages an input."""
-    messages = [prefix + topic + PART + payload for topic, payload in recorded(dialect)]
+    return _together([topic + PART + payload for topic, payload in recorded(dialect)])
+
+
+def _together(messages: list[bytes]) -> tuple[bytes, ...]:
     starts = range(0, len(messages), _STORY_MESSAGES)
     return tuple(MESSAGE.join(messages[first : first + _STORY_MESSAGES]) for first in starts)
 
@@ -116,8 +133,11 @@ def deliveries() -> tuple[bytes, ...]:
     ours = [b"cybersyn/v1/reading/@mk4" + PART + body for body in readings()]
     ours += [b"cybersyn/v1/state/commons/mk4" + PART + body for body in states()]
     ours += [b"cybersyn/v1/event/@newcomer" + PART + body for body in events()]
-    foreign = [one for name, row in DIALECTS.items() for one in stories(row, prefix=b"shop/%s/" % name.encode())]
-    return (MESSAGE.join(ours), *ours, *foreign[:20])
+    foreign: list[bytes] = []
+    for dialect in DIALECTS.values():
+        told = [row["topic"].encode() + PART + _payload(row) for row in rows_of(dialect)]
+        foreign += _together(told)[: -(-20 // len(DIALECTS))]
+    return (MESSAGE.join(ours), *ours, *foreign)
 
 
 def posts() -> tuple[bytes, ...]:

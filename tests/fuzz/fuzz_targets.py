@@ -31,7 +31,7 @@ from collector.contract.ports import ReadingRow
 from collector.contract.reading import Batch
 from collector.contract.topics import Kind, format_topic, parse_topic
 from collector.contract.tree import read_plant
-from collector.dialects import DIALECTS, Dialect, Heard, native
+from collector.dialects import DIALECTS, Dialect, Heard, facts_and_signs, native
 from collector.historian.line_protocol import format_line, split
 from collector.jobs import JobTrack, follow, settle
 from collector.registry import Registry
@@ -159,7 +159,7 @@ def of_dialect(dialect: Dialect) -> Callable[[bytes], str]:
             except Refusal as refusal:
                 kinds[refused(refusal)] += 1
                 continue
-            track, facts = follow(track, said)
+            track, facts = follow(track, facts_and_signs(said))
             blob = msgspec.json.encode(state)
             assert len(blob) <= STATE_BYTES_MAX, f"the state has {len(blob)} bytes"
             state = msgspec.json.decode(blob, type=dialect.state)
@@ -192,8 +192,9 @@ class Works:
         self.machine = LocalBus(broker, "machine", self.clock, persistent=False)
         bus = LocalBus(broker, "collector", self.clock, persistent=True)
         machines = {"mk4": {"place": "commons/mk4"}}
-        for name in DIALECTS:
-            machines[name] = {"place": f"commons/{name}", "dialect": name, "prefix": f"shop/{name}"}
+        for name, dialect in DIALECTS.items():
+            for n, prefix in enumerate(samples.prefixes(dialect)):
+                machines[f"{name}-{n}"] = {"place": f"commons/{name}-{n}", "dialect": name, "prefix": prefix}
         registry = Registry(read_plant({"machines": machines}))
         self.collector = Collector(spool=self.spool, bus=bus, clock=self.clock, registry=registry)
         self._count = 0
@@ -289,8 +290,7 @@ TARGETS: Final = (
     Target("reading", samples.readings(), plain(of_native(Kind.READING))),
     Target("state", samples.states(), plain(of_native(Kind.STATE))),
     Target("event", samples.events(), plain(of_native(Kind.EVENT))),
-    Target("topic", samples.topics(), plain(topic)),
-    Target("frames", samples.frames(), plain(frames)),
+    *(Target("topic", samples.topics(), plain(topic)), Target("frames", samples.frames(), plain(frames))),
     Target("line", samples.rows(), plain(line)),
     Target("subject", samples.filters(), plain(subject)),
     *(Target(name, samples.stories(dialect), plain(of_dialect(dialect))) for name, dialect in DIALECTS.items()),

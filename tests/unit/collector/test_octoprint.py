@@ -361,7 +361,7 @@ def test_what_is_not_known_is_passed_over_unread(topic: str) -> None:
 def test_topics_of_its_form_are_recognised(topic: str, prefix: str) -> None:
     found = recognise(topic)
     assert found is not None
-    assert (found[0].name, found[1]) == ("octoprint", prefix)
+    assert (found[0].name, found[1].prefix) == ("octoprint", prefix)
 
 
 @pytest.mark.parametrize("topic", ["mqtt", "/mqtt", "a/event/", "a/event/lower", "a/temperature/x", "$SYS/mqtt", "a/b"])

@@ -58,7 +58,7 @@ def test_mis_addressed_message_is_refused_in_words(topic: Topic, device: str, pl
 def test_longest_prefix_wins_for_a_foreign_topic() -> None:
     found = REGISTRY.foreign("octoPrint/two/event/PrintDone")
     assert found is not None
-    assert (found[0].device, found[1]) == ("octo2", "event/PrintDone")
+    assert (found.who.device, found.rest) == ("octo2", "event/PrintDone")
     assert REGISTRY.foreign("octoPrinter/mqtt") is None
 
 
