@@ -16,6 +16,7 @@ from collector.bus.rights import BrokerUser, device_user, foreign_user
 from collector.contract.errors import Misconfigured
 from collector.contract.topics import ROOT_DEFAULT
 from collector.contract.tree import Plant
+from collector.dialects import DIALECTS
 from collector.keys import Keys, hash_of, user_name
 from collector.registry import NATIVE
 
@@ -44,7 +45,8 @@ def accounts(
             place = machine.place if standing[machine.place] == 1 else None
             users[user_name(device)] = device_user(hash_for(device), device, place, root=root)
         elif device in known:
-            users[user_name(device)] = foreign_user(hash_for(device), str(machine.prefix), root=root)
+            row, prefix = DIALECTS[machine.dialect], str(machine.prefix).rstrip("/")
+            users[user_name(device)] = foreign_user(hash_for(device), row.filters(prefix), row.hears(prefix), root=root)
     return users
 
 

@@ -62,18 +62,22 @@ def device_user(password: str, device: str, place: str | None, *, root: str = RO
     return BrokerUser(password, writes, receipts)
 
 
-def foreign_user(password: str, prefix: str, *, root: str = ROOT_DEFAULT) -> BrokerUser:
-    """Return the account of a machine that speaks a foreign dialect: it writes under its prefix and reads nothing.
+def foreign_user(
+    password: str, writes: tuple[str, ...], hears: tuple[str, ...] = (), *, root: str = ROOT_DEFAULT
+) -> BrokerUser:
+    """Return the account of a machine that speaks a foreign dialect: the topic filters that it may write and read.
 
-    Raises Misconfigured for a prefix that would reach further than its own topics.
+    Raises Misconfigured for a filter that would reach further than topics of its own.
     """
-    levels = prefix.rstrip("/").split("/")
-    fine = all(levels) and levels[0] != root and not prefix.startswith("$")
-    if not fine or any(sign in "+#" or sign < " " or sign == "\x7f" for sign in prefix):
-        raise Misconfigured(
-            f"prefix {prefix[:80]!r}: levels without + and #, none empty, the first neither {root} nor with $, work"
-        )
-    return BrokerUser(password, ("/".join(levels) + "/#",))
+    for pattern in (*writes, *hears):
+        levels = pattern.split("/")
+        fine = all(levels) and len(levels) > 1 and "#" not in levels[:-1]
+        fine = fine and levels[0] not in {root, "+"} and not pattern.startswith("$")
+        if not fine or any(sign < " " or sign == "\x7f" for sign in pattern):
+            raise Misconfigured(
+                f"topics {pattern[:80]!r}: no level empty, the first neither {root}, + nor with $, works"
+            )
+    return BrokerUser(password, writes, hears)
 
 
 def subject_of(topic: str) -> str:

@@ -31,10 +31,12 @@ _SHIPPED: Final = (
     Indicator("heater_power_w", "W", 0, 5_000, "electric power of the nozzle's heater"),
     Indicator("power_w", "W", 0, 100_000, "electric power of the whole machine"),
     Indicator("energy_kwh", "kWh", 0, 1e9, "energy counter of the machine", is_counter=True),
+    Indicator("voltage_v", "V", 0, 1_000, "voltage of the supply"),
+    Indicator("current_a", "A", 0, 1_000, "electric current of the whole machine"),
     Indicator("progress_ratio", "1", 0, 1, "share of the job that is done"),
     Indicator("estimate_s", "s", 0, 1e8, "how long the job should take, as estimated before it began"),
 )
-_UNIT_WORDS: Final = {"degc": "°C", "w": "W", "kwh": "kWh", "ratio": "1", "pct": "%"}
+_UNIT_WORDS: Final = {"degc": "°C", "w": "W", "v": "V", "a": "A", "kwh": "kWh", "ratio": "1", "pct": "%"}
 CATALOGUE: Final = {indicator.name: indicator for indicator in _SHIPPED}
 COUNTERS: Final = frozenset(indicator.name for indicator in _SHIPPED if indicator.is_counter)
 """What only grows, but for a new start of its sender."""

@@ -95,7 +95,7 @@ class Dialect(NamedTuple):
 
     Where topics don't begin with the machine's prefix (`scattered`), `recognise` alone says whose they are. `gateway`
     returns the prefix of what a machine stands behind: its memory reads the messages of all its machines, and
-    `address` where an Ask goes.
+    `address` where an Ask goes. A machine may publish under its `filters`, and read what lies under its `hears`.
     """
 
     name: str
@@ -111,3 +111,4 @@ class Dialect(NamedTuple):
     scattered: bool = False
     gateway: Callable[[str], str] | None = None
     address: Callable[[str, str], str] = "{}/{}".format
+    hears: Callable[[str], tuple[str, ...]] = lambda _: ()

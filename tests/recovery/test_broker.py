@@ -163,7 +163,7 @@ def test_a_device_hears_its_receipts_and_nothing_else(tmp_path, stack):
 
 
 def test_a_foreign_machine_writes_under_its_prefix(tmp_path, stack):
-    broker = stack.enter_context(EmbeddedBroker(tmp_path, users={"octo": foreign_user("pw", "octoPrint/1.5")}))
+    broker = stack.enter_context(EmbeddedBroker(tmp_path, users={"octo": foreign_user("pw", ("octoPrint/1.5/#",))}))
     reader = connect(stack, broker, "reader")
     reader.subscribe(["#"])
     machine = connect(stack, broker, "octo", user="octo")

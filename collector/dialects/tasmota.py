@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Tasmota plugs and sensors: power, energy, and whether they are there.
+
+Their clock is local time without a zone, so times are arrivals. `Total` grows for ever; `Today` is reset at midnight
+and not read. A plug meters a machine and says nothing of its state.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from collector.contract.codec import decode_object
+from collector.contract.errors import Refusal
+from collector.contract.event import State, StateSeen, Trouble
+from collector.contract.indicator import known
+from collector.contract.limits import TOPIC_BYTES_MAX
+from collector.contract.reading import Samples
+from collector.dialects.dialect import Dialect, Found, Heard, Quality, Said
+
+METERS_ONLY: Final = "meters only: it does not say what its machine does"
+_WORDS: Final = r"tele/(?:SENSOR|STATE|LWT|UPTIME|INFO\d|POWER_LOW|WAKEUP)|stat/(?:STATUS\d{0,2}|POWER\d{0,2}|RESULT)"
+_USUAL: Final = re.compile(r"(tele|stat)/((?:[^/$+#][^/+#]*/)*?[^/$+#][^/+#]*)/([A-Z]+\d{0,2}|POWER_LOW)")
+_TURNED: Final = re.compile(r"((?:[^/$+#][^/+#]*/)*?[^/$+#][^/+#]*)/(tele|stat)/([A-Z]+\d{0,2}|POWER_LOW)")
+_KNOWN: Final = re.compile(_WORDS)
+_ENERGY: Final = (("Power", "power_w"), ("Voltage", "voltage_v"), ("Current", "current_a"), ("Total", "energy_kwh"))
+_SUMMED: Final = frozenset(("power_w", "current_a", "energy_kwh"))
+_SMOKE: Final = ("Smoke", "SmokeAlarm")
+_CHANNELS_MAX: Final = 8
+
+
+class Plug(msgspec.Struct, frozen=True):
+    """What is remembered of one: its state, and whether it has cried smoke."""
+
+    state: State | None = None
+    smoke: bool = False
+
+
+def decode(was: Plug, heard: Heard) -> tuple[Plug, Said]:
+    """Return the memory and what the message says; topics that it does not know say nothing."""
+    if heard.topic == "tele/LWT":
+        return _will(was, heard)
+    if heard.topic not in {"tele/SENSOR", "stat/STATUS8", "stat/STATUS10"} or heard.retained:
+        return was, ()
+    body = decode_object(heard.payload)
+    inner = body.get("StatusSNS")
+    told = inner if isinstance(inner, dict) else body
+    now, facts = _present(was, heard.at)
+    now, smoke = _smoke(now, heard.at, told)
+    energy = told.get("ENERGY")
+    values = _values(energy) if isinstance(energy, dict) else {}
+    samples: Said = (Samples((heard.at,), values, assigned=True),) if values else ()
+    return now, (*samples, *facts, *smoke)
+
+
+def _will(was: Plug, heard: Heard) -> tuple[Plug, Said]:
+    word = heard.payload[:32].strip().lower()
+    if word == b"online":
+        return _present(was, heard.at)
+    if word != b"offline":
+        raise Refusal("wrong_shape", f"LWT says {word!r}, not Online or Offline")
+    if was.state is State.OFFLINE:
+        return was, ()
+    return replace(was, state=State.OFFLINE), (StateSeen(heard.at, State.OFFLINE, "its last will"),)
+
+
+def _present(was: Plug, at: float) -> tuple[Plug, Said]:
+    if was.state is State.UNKNOWN:
+        return was, ()
+    return replace(was, state=State.UNKNOWN), (StateSeen(at, State.UNKNOWN, METERS_ONLY),)
+
+
+def _smoke(was: Plug, at: float, told: Mapping[str, Any]) -> tuple[Plug, Said]:
+    """Return the memory and the trouble that a smoke sensor states: once until it has said that it is over."""
+    words = [part.get(name) for part in told.values() if isinstance(part, dict) for name in _SMOKE]
+    words += [told.get(name) for name in _SMOKE]
+    said = [word for word in words if isinstance(word, bool | int | str)]
+    if not said:
+        return was, ()
+    cries = any(word is True or word == 1 or str(word).upper() in {"ON", "ALARM", "TRUE"} for word in said)
+    if cries is was.smoke:
+        return was, ()
+    return replace(was, smoke=cries), ((Trouble(at, "smoke", "the smoke sensor cries"),) if cries else ())
+
+
+def _values(energy: Mapping[str, Any]) -> dict[str, tuple[float | None, ...]]:
+    found: dict[str, tuple[float | None, ...]] = {}
+    for field, name in _ENERGY:
+        value = _of_channels(energy.get(field), summed=name in _SUMMED)
+        row = known(name)
+        assert row is not None
+        if value is not None and row.low <= value <= row.high:
+            found[name] = (value,)
+    return found
+
+
+def _of_channels(told: object, *, summed: bool) -> float | None:
+    """Return a number, or of several channels their sum (of voltages the first); None for all else."""
+    channels = told[:_CHANNELS_MAX] if isinstance(told, list) else [told]
+    numbers = [float(n) for n in channels if isinstance(n, int | float) and not isinstance(n, bool)]
+    if not numbers or len(numbers) < len(channels) or not all(map(math.isfinite, numbers)):
+        return None
+    return math.fsum(numbers) if summed else numbers[0]
+
+
+def _filters(prefix: str) -> tuple[str, ...]:
+    if prefix.startswith("tele/"):
+        return f"{prefix}/#", f"stat/{prefix.removeprefix('tele/')}/#"
+    return f"{prefix}/#", f"{prefix.removesuffix('tele')}stat/#"
+
+
+def _recognise(topic: str) -> Found | None:
+    """Return whose it is under either order of `%prefix%` and `%topic%`; the prefix is that of its tele topics."""
+    if len(topic) > TOPIC_BYTES_MAX:
+        return None
+    for form in (_USUAL, _TURNED):
+        found = form.fullmatch(topic)
+        if found is None:
+            continue
+        usual = form is _USUAL
+        (kind, own) = found.group(1, 2) if usual else found.group(2, 1)
+        rest = f"{kind}/{found.group(3)}"
+        if _KNOWN.fullmatch(rest):
+            return Found(f"tele/{own}" if usual else f"{own}/tele", rest)
+    return None
+
+
+DIALECT: Final = Dialect(
+    "tasmota",
+    "Tasmota",
+    _filters,
+    Plug,
+    decode,
+    _recognise,
+    ("tele/+/LWT", "tele/+/SENSOR", "tele/+/STATE", "+/tele/LWT", "+/tele/SENSOR"),
+    frozenset({State.UNKNOWN}),
+    Quality(
+        states="none",
+        jobs="none",
+        parts="none",
+        cycle="none",
+        estimate="none",
+        energy="direct",
+        material="none",
+        temperature="none",
+        clock="local time without a zone, not used",
+        silence="last will; with TelePeriod as its cadence, silence too",
+        loses="everything between two reports: 300 s unless TelePeriod says less",
+    ),
+    usual_prefix="tele/{device}",
+    scattered=True,
+)
