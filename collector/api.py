@@ -40,7 +40,8 @@ def routes(collector: Collector, historian: Historian, login: Login | None = Non
 
     @router.get("/machines", summary="Devices with state, last seen, lag, gaps, account; those without a place last")
     def machines(place: Place = None, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
-        found = listing.machines(collector.memory, collector.registry, collector.spool)
+        sighted = collector.newcomers.found(collector.clock.now()).offered
+        found = listing.machines(collector.memory, collector.registry, collector.spool, sighted=sighted)
         unit = _unit(place)
         here = [m for m in found if unit is None or (m["place"] and contains(unit, m["place"]))]
         return page(here, limit=limit, cursor=cursor)

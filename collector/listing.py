@@ -13,6 +13,7 @@ from collector.contract.figure import Figure
 from collector.decision import Device
 from collector.drain import READER
 from collector.memory import Memory
+from collector.newcomers import Sighting
 from collector.registry import Registry
 from collector.spool import Spool
 
@@ -36,14 +37,20 @@ def accounts(spool: Spool) -> dict[str, dict[str, int]]:
     return found
 
 
-def machines(memory: Memory, registry: Registry, spool: Spool) -> list[dict[str, Any]]:
-    """Return every device that is registered or was heard, by place; those without a place last (contract 6)."""
+def machines(
+    memory: Memory, registry: Registry, spool: Spool, *, sighted: Iterable[Sighting] = ()
+) -> list[dict[str, Any]]:
+    """Return every device that is registered or was heard, by place; those without a place last (contract 6).
+
+    `sighted` are foreign machines that were heard and that nobody registered.
+    """
     balance = accounts(spool)
     heard = {record.device: record for record in memory.devices()}
     rows = [
         _row(device, heard.get(device), registry, memory, balance.get(device))
         for device in heard.keys() | registry.plant.machines.keys()
     ]
+    rows += [_sighted(each) for each in sighted]
     return sorted(rows, key=lambda row: (row["place"] is None, row["place"] or "", row["device"]))
 
 
@@ -71,6 +78,23 @@ def _row(
         "missing_count": sum(order.missing_count(boot) for boot in boots.values()),
         "numbered": bool(boots),
         "account": balance or dict.fromkeys(WORDS, 0),
+    }
+
+
+def _sighted(seen: Sighting) -> dict[str, Any]:
+    words = dict.fromkeys(("state_since", "why", "lag_s", "skew_s", "jitter_s"))
+    return {
+        "device": seen.id,
+        "place": None,
+        "name": seen.id,
+        "state": State.UNKNOWN.value,
+        **words,
+        "last_seen": format_time(seen.last_at),
+        "dialect": seen.dialect,
+        "cadence_s": 0.0,
+        "missing_count": 0,
+        "numbered": False,
+        "account": dict.fromkeys(WORDS, 0),
     }
 
 

@@ -16,6 +16,7 @@ from collector.check import Heard, lines
 from collector.contract.errors import Refusal
 from collector.contract.tree import Machine
 from collector.keys import user_name
+from collector.newcomers import with_history
 from collector.register import Issued, Register
 from collector.registry import NATIVE, wished
 from collector.service import Collector
@@ -24,7 +25,10 @@ from collector.violations import Violation
 ToType = Callable[[Machine, str], Sequence[str]]
 """Returns the lines to type into a machine, given its password."""
 REFUSED_LOOKED_AT: Final = 500
-_STATUS: Final = {"exists": 409, "same_place": 409, "unknown_device": 404, "read_only": 409, "bad_file": 409}
+_STATUS: Final = {
+    **dict.fromkeys(("exists", "same_place", "read_only", "bad_file"), 409),
+    **dict.fromkeys(("unknown_device", "unknown_newcomer"), 404),
+}
 
 
 class Desk(NamedTuple):
@@ -60,23 +64,23 @@ def routes(collector: Collector, desk: Desk) -> APIRouter:
 
     @router.post("", status_code=201, dependencies=allowed, summary="Register a machine; its password is told once")
     def add(wanted: NewMachine) -> dict[str, Any]:
-        return _issued(_asked(lambda: desk.register.add(wished(**wanted.model_dump()))), desk)
+        return issued(asked(lambda: desk.register.add(_wished(collector, wanted))), desk)
 
     @router.post(
         "/{device}/move", dependencies=allowed, summary="Put a machine at another place; its history comes along"
     )
     def move(device: str, wanted: NewPlace) -> dict[str, Any]:
-        return _shown(_asked(lambda: desk.register.move(device, wanted.place)))
+        return _shown(asked(lambda: desk.register.move(device, wanted.place)))
 
     @router.delete(
         "/{device}", dependencies=allowed, summary="Revoke a machine: it can write no more; its history stays"
     )
     def revoke(device: str) -> dict[str, Any]:
-        return _shown(_asked(lambda: desk.register.revoke(device)))
+        return _shown(asked(lambda: desk.register.revoke(device)))
 
     @router.post("/{device}/credentials", dependencies=allowed, summary="A new password; the one before is void")
     def renew(device: str) -> dict[str, Any]:
-        return _issued(_asked(lambda: desk.register.renew(device)), desk)
+        return issued(asked(lambda: desk.register.renew(device)), desk)
 
     @router.get("/{device}/check", summary="What is heard from a device, and what is wrong with it, line by line")
     def check(device: str) -> dict[str, Any]:
@@ -84,6 +88,10 @@ def routes(collector: Collector, desk: Desk) -> APIRouter:
         return {"device": device, "fine": all(line.fine for line in found), "lines": [line._asdict() for line in found]}
 
     return router
+
+
+def _wished(collector: Collector, wanted: NewMachine) -> Machine:
+    return with_history(wished(**wanted.model_dump()), collector.memory, collector.clock)
 
 
 def _heard(collector: Collector, desk: Desk, device: str) -> Heard:
@@ -107,7 +115,7 @@ def _guard(token: str) -> Callable[[str | None], None]:
     return check
 
 
-def _asked(change: Callable[[], Any]) -> Any:
+def asked(change: Callable[[], Any]) -> Any:
     """Return what the register answers; its refusals bear their HTTP status."""
     try:
         return change()
@@ -122,7 +130,8 @@ def _shown(machine: Machine) -> dict[str, Any]:
     return shown
 
 
-def _issued(issued: Issued, desk: Desk) -> dict[str, Any]:
-    machine, password = issued
+def issued(fresh: Issued, desk: Desk) -> dict[str, Any]:
+    """Return a machine with its new password and the lines to type."""
+    machine, password = fresh
     told = {"user": user_name(machine.device), "password": password}
     return {**_shown(machine), **told, "lines": list(desk.to_type(machine, password))}

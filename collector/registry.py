@@ -124,7 +124,7 @@ class Registry:
                 gateway = dialect.gateway(prefix)
                 known = self._foreign.get(gateway)
                 own = Address(known.device, known.place) if known is not None else None
-                found[gateway] = own or Address(_id_of(gateway), None)
+                found[gateway] = own or Address(id_of(gateway), None)
         return found
 
     def behind(self, gateway: str, part: str) -> Machine | None:
@@ -184,10 +184,10 @@ class Registry:
             raise Refusal("mis_addressed", f"{what} {in_body[:80]!r} in the body contradicts {in_topic!r} in the topic")
 
 
-def _id_of(prefix: str) -> str:
+def id_of(prefix: str) -> str:
     """Return a device id made of a topic prefix.
 
-    >>> _id_of("spBv1.0/North Coop/cell1")
+    >>> id_of("spBv1.0/North Coop/cell1")
     'spBv1.0.North_Coop.cell1'
     """
     return re.sub(r"[^A-Za-z0-9_.:-]", "_", prefix.replace("/", "."))[-64:].lstrip("_.:-") or "gateway"

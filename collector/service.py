@@ -22,6 +22,7 @@ from collector.contract.topics import Kind, Topic, format_topic
 from collector.contract.tree import Plant
 from collector.decision import Accepted, Decision, Duplicate, Refused
 from collector.memory import Memory
+from collector.newcomers import Newcomers
 from collector.notices import Notice, Notices
 from collector.pace import Pace
 from collector.quota import Quotas
@@ -44,6 +45,7 @@ class Collector:
         self.registry = registry
         self.ways = ways
         self.memory = Memory(spool)
+        self.newcomers = Newcomers(lambda: self.registry, root=ways.root, file=ways.newcomers)
         self._bus = bus
         self._watch = Watch(self.memory, bus, clock, name=ways.name)
         self._pace = Pace(ways.calm_s) if ways.calm_s else None

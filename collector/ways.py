@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from collector.contract.topics import ROOT_DEFAULT
@@ -17,7 +18,8 @@ OURSELVES: Final = "collector"
 class Ways(NamedTuple):
     """How a collector works: what it hears (None: all of the registry), its name, its bounds.
 
-    Few messages share an fsync for up to `calm_s` real seconds; 0: every turn is kept at once.
+    Few messages share an fsync for up to `calm_s` real seconds; 0: every turn is kept at once. `newcomers` is the file
+    of newcomers that were dismissed.
     """
 
     root: str = ROOT_DEFAULT
@@ -26,3 +28,4 @@ class Ways(NamedTuple):
     rules: Rules = Rules()
     quota: Quota = Quota()
     calm_s: float = 0.0
+    newcomers: Path | None = None

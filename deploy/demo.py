@@ -121,6 +121,8 @@ class _Demo:
         )
         self.collected = wiring.collecting(parts)
         stack.callback(self.collected.close)
+        self.scout, scout_bus = wiring.scouting(parts, self.collected)
+        stack.callback(scout_bus.close)
         self.collected.broker = self.broker
         self.collected.open_door(wiring.door_of(settings, self.broker))
         self.filtered = wiring.filtering(parts, facts=self.collected.spool)
@@ -186,6 +188,7 @@ class _Demo:
         self.clock.begin()
         self.supervisor.run("collector", collected.collector.turn)
         self.supervisor.run("historian", collected.drain.turn)
+        self.supervisor.run("newcomers", self.scout.turn)
         self.supervisor.run("cyberfilter", partial(filtered.cyberfilter.turn, 0.1))
         self.supervisor.run("register", wiring.watching(self.register))
         port = Port(application(self._service(), version=version("cybersyn")), host="127.0.0.1", port=wish.port)

@@ -141,11 +141,16 @@ class _Works:
     def _collector(self, address: Address) -> None:
         historian = wiring.historian(self.settings, self.folder)
         self.stack.callback(historian.close)
-        self.collected = wiring.collecting(self._parts(address, historian))
+        parts = self._parts(address, historian)
+        self.collected = wiring.collecting(parts)
         self.stack.callback(self.collected.close)
         self.collected.broker = self.broker
         self.collected.open_door(wiring.door_of(self.settings, self.broker))
         self.loops += [("collector", self.collected.collector.turn), ("historian", self.collected.drain.turn)]
+        if self.settings.collector.newcomers:
+            scout, bus = wiring.scouting(parts, self.collected)
+            self.stack.callback(bus.close)
+            self.loops.append(("newcomers", scout.turn))
         if self.broker is None:
             hear = self.collected.violations.hear
             self.loops.append(("broker's log", wiring.log_of(self.settings, address, self.clock, hear)))

@@ -165,8 +165,14 @@ def _in_environ(environ: Mapping[str, str]) -> Iterator[tuple[str, _Found]]:
             if row is None or (variable not in _BY_VARIABLE and not row.secret):
                 raise Misconfigured(f"environment: no setting {variable}; {_near(variable, _BY_VARIABLE)}")
             name = row.name if variable in _BY_VARIABLE else f"{row.name}_file"
-            value = int(text) if isinstance(row.default, int) and text.isascii() and text.isdigit() else text
-            yield name, _Found(value, f"environment {variable}", Path())
+            yield name, _Found(_of_text(row, text), f"environment {variable}", Path())
+
+
+def _of_text(row: Setting, text: str) -> str | int:
+    """Return a number or a flag where the setting is one and the text says it, else the text."""
+    if isinstance(row.default, bool):
+        return {"true": True, "false": False}.get(text, text)
+    return int(text) if isinstance(row.default, int) and text.isascii() and text.isdigit() else text
 
 
 def _is_secret_file(name: str) -> bool:
@@ -221,6 +227,6 @@ def _is_loopback(host: str) -> bool:
 
 def _toml(value: str | int | Path | None) -> str:
     if isinstance(value, int):
-        return str(value)
+        return str(value).lower()  # a flag is true or false there
     text = "" if value is None else str(value)
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -48,6 +48,10 @@ def _is_address(value: Any) -> str | None:
     return None if fine else "HOST:PORT, or empty"
 
 
+def _is_flag(value: Any) -> str | None:
+    return None if isinstance(value, bool) else "true or false"
+
+
 def _is_one_of(*words: str) -> Accept:
     return lambda value: None if value in words else f"one of {', '.join(words)}"
 
@@ -139,6 +143,11 @@ class Collector:
         "how long (ms) readings of a calm workshop wait to share a write to disk; states, events and readings above 50 "
         "messages/s don't wait; 0: never",
         _is_between(0, 60_000),
+    )
+    newcomers: bool = _row(
+        True,
+        "whether machines that nobody registered are looked for on the broker, and offered on the screen Now",
+        _is_flag,
     )
     ahead_s_max: int = _row(
         300, "how far a device's stamp may lie in the future; beyond, the message is refused", _is_between(1, 86_400)

@@ -18,7 +18,7 @@ from collector.bus.link import Address
 from collector.bus.mosquitto import MosquittoFiles
 from collector.bus.mqtt import MqttBus
 from collector.contract.errors import Unavailable
-from collector.contract.ports import Clock, FactLog, Historian
+from collector.contract.ports import Bus, Clock, FactLog, Historian
 from collector.disk import Bounds, Disk
 from collector.doors import Door, EmbeddedDoor, MosquittoDoor
 from collector.drain import Drain
@@ -29,6 +29,7 @@ from collector.historian.memory import MemoryHistorian
 from collector.journal import SqliteJournal
 from collector.keys import Keys
 from collector.login import Login
+from collector.newcomers import Scout
 from collector.private import write_private
 from collector.quota import Quota
 from collector.register import LOOK_S, Register
@@ -123,7 +124,7 @@ def collecting(parts: Parts) -> Collecting:
         bus=bus,
         clock=parts.clock,
         registry=Registry(register.plant),
-        ways=_ways(parts.settings),
+        ways=_ways(parts.settings)._replace(newcomers=parts.folder / "newcomers.json"),
     )
     drain = Drain(
         spool,
@@ -185,6 +186,12 @@ def log_of(
         return LogFile(settings.broker.log_file, hear).turn
     bus = MqttBus(address, f"{settings.broker.root}-log", clock, persistent=False)
     return LogTopics(bus, hear).turn
+
+
+def scouting(parts: Parts, collected: Collecting) -> tuple[Scout, Bus]:
+    """Return who listens for machines that nobody registered, and its connection."""
+    bus = MqttBus(parts.address, f"{parts.root}-{parts.settings.collector.name}-scout", parts.clock, persistent=False)
+    return Scout(bus, collected.collector.newcomers), bus
 
 
 def watching(register: Register) -> Callable[[], object]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import collector.api
 import collector.machine_api
+import collector.newcomer_api
 import collector.state_api
 import cyberfilter.api
 from collector import listing, log_figures
@@ -55,6 +56,7 @@ class Collecting:
             [
                 collector.api.routes(self.collector, self.historian, self.login),
                 collector.machine_api.routes(self.collector, desk),
+                collector.newcomer_api.routes(self.collector, desk),
                 collector.state_api.routes(self.collector, self.drain, self._trouble),
             ],
             lambda: supervisor.reason() or self._trouble(),

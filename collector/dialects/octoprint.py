@@ -215,7 +215,10 @@ DIALECT: Final = Dialect(
     decode,
     _recognise,
     # Its usual prefix is octoPrint; with many machines each has one of its own, at any depth.
-    ("octoPrint/#", "+/mqtt", "+/event/+", "+/+/mqtt", "+/+/event/+", "+/+/+/mqtt", "+/+/+/event/+"),
+    (
+        "octoPrint/#",
+        *(f"{above}{form}" for above in ("+/", "+/+/", "+/+/+/", "+/+/+/+/") for form in ("mqtt", "event/+")),
+    ),
     # Even then it is silent while no temperature moves by 0.1 °C and the whole per cent stays the same.
     frozenset({State.RUNNING}),
     Quality(

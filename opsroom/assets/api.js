@@ -25,8 +25,12 @@ export function ask(path, query = {}) {
 
 /** Do something about an alert; returns the answer's JSON. */
 export function act(id, action, note) {
-  const body = JSON.stringify({ action, note });
-  return call(`/api/v1/alerts/${encodeURIComponent(id)}/actions`, { method: "POST", headers: { "Content-Type": "application/json" }, body });
+  return send("POST", `alerts/${encodeURIComponent(id)}/actions`, { action, note });
+}
+
+/** Change something; returns the answer's JSON. */
+export function send(method, path, body) {
+  return call(`/api/v1/${path}`, { method, headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 }
 
 async function call(path, request) {

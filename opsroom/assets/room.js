@@ -7,11 +7,13 @@ import { filter } from "./filter.js";
 import { account, devices, gaps, noticed, refused, way } from "./intake.js";
 import { connect } from "./live.js";
 import { chooser, jobs, machine, outlookChoice, values } from "./machine.js";
+import { newcomers } from "./newcomers.js";
 import { badge, choice, clock, counts, crier, intakeMark, speed } from "./shell.js";
 import { trends } from "./trends.js";
 
 const WIDGETS = {
   board,
+  newcomers,
   filter,
   chooser,
   machine,

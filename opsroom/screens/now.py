@@ -11,7 +11,7 @@ from opsroom.screens.frame import Screen, View, ops
 
 
 def layout(view: View) -> list[Any]:
-    """Return the filter, the legend and the ground on which the tiles are put."""
+    """Return the filter, the legend, the newcomers, and the ground on which the tiles are put."""
     words = view.words
     return [
         html.Div(
@@ -32,6 +32,7 @@ def layout(view: View) -> list[Any]:
             ],
             className="tools",
         ),
+        html.Div(**ops("newcomers")),
         html.Div(className="ground", **ops("board")),
     ]
 

@@ -21,6 +21,7 @@ OWNERS: Final = {
         "collector.api",
         "collector.intake_api",
         "collector.machine_api",
+        "collector.newcomer_api",
         "collector.state_api",
         "cyberfilter.api",
         "deploy",
@@ -41,7 +42,7 @@ OWNERS: Final = {
     ),
     "paho": ("collector.bus", "firmware_sim.uplink", "firmware_sim.replay"),
     "prometheus_client": ("deploy.web",),
-    "pydantic": ("collector.api", "collector.machine_api", "cyberfilter.api"),
+    "pydantic": ("collector.api", "collector.machine_api", "collector.newcomer_api", "cyberfilter.api"),
     "sqlite3": (
         "collector.backlog",
         "collector.backup",

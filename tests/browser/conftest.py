@@ -87,6 +87,8 @@ class MadeUpPlant:
         self.refuse_next = 0
         self.trouble: str | None = None
         self.away = False
+        self.newcomers: list[dict[str, Any]] = []
+        self.dismissed: str | None = None
         states = [State.RUNNING, State.RUNNING, State.IDLE, State.WAITING_PERSON, State.FAULT, State.OFFLINE]
         self.machines = [
             {
@@ -290,6 +292,20 @@ def intake_api(server: FastAPI, plant: MadeUpPlant) -> None:
     @server.get("/api/v1/machines")
     async def machines() -> dict[str, Any]:
         return listed(plant.machines)
+
+    @server.get("/api/v1/newcomers")
+    async def newcomers() -> dict[str, Any]:
+        return {"items": plant.newcomers, "total": len(plant.newcomers), "next": None}
+
+    @server.post("/api/v1/newcomers/{name}", status_code=201)
+    async def welcome(name: str, wanted: dict[str, Any]) -> dict[str, Any]:
+        plant.newcomers = [row for row in plant.newcomers if row["id"] != name]
+        return {"device": name, "place": wanted["place"], "lines": ["password  secret"]}
+
+    @server.put("/api/v1/newcomers/{name}")
+    async def dismiss(name: str, choice: dict[str, Any]) -> dict[str, Any]:
+        plant.dismissed = None if choice["wanted"] else name
+        return {"id": name}
 
     @server.get("/api/v1/intake")
     async def intake() -> dict[str, Any]:

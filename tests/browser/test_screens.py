@@ -57,6 +57,39 @@ def test_the_worst_comes_first_and_a_live_value_changes(page: Any, room: Any) ->
     page.locator(".tile", has_text="MK4 00").locator(".value", has_text="23.4 W").wait_for()
 
 
+def newcomer() -> dict[str, Any]:
+    words = {
+        "id": "voron-01",
+        "device": "voron-01",
+        "dialect": "moonraker",
+        "looks_like": "Moonraker",
+        "prefix": "voron-01",
+    }
+    return {**words, "last_seen": "2026-11-24T10:00:00.000Z", "messages": 12, "topics": ["voron-01/klipper/status"]}
+
+
+def test_a_newcomer_is_named_and_let_in_where_its_neighbours_stand(page: Any, room: Any) -> None:
+    room.plant.newcomers = [newcomer()]
+    go(page, room.url, "now")
+    card = page.locator(".newcomer", has_text="New machine, looks like Moonraker")
+    card.get_by_label("Where does it stand?").fill("commons/valparaiso/printing/voron-01")
+    card.get_by_role("button", name="Name it and let it in").click()
+    card.locator("a", has_text="voron-01").wait_for()
+    card.get_by_role("button", name="Done").click()
+    card.wait_for(state="detached")
+    assert room.plant.newcomers == []
+
+
+def test_a_dismissed_newcomer_can_be_had_back(page: Any, room: Any) -> None:
+    room.plant.newcomers = [newcomer()]
+    go(page, room.url, "now")
+    card = page.locator(".newcomer")
+    card.get_by_role("button", name="Not ours").click()
+    card.get_by_role("button", name="Undo").click()
+    card.get_by_role("button", name="Not ours").wait_for()
+    assert room.plant.dismissed is None
+
+
 def test_a_tile_opens_its_machine_by_key(page: Any, still_room: Any) -> None:
     go(page, still_room.url, "now")
     page.locator(".tile", has_text="MK4 01").focus()

@@ -118,3 +118,38 @@ def test_a_wrong_password_is_explained(site: Site) -> None:
     sender.measure(nozzle_degc=1.0)
     until(lambda: sender.work() or sender.problem, "the broker refuses")
     until(lambda: "the broker refused its password" in site.cybersyn("machine", "check", "saw")[1], "it is explained")
+
+
+def test_machine_that_nobody_registered_is_offered_named_and_live_without_a_file_edited(site: Site) -> None:
+    recording = Path(__file__).parents[2] / "firmware_sim/recordings/octoprint.jsonl"
+    told = site.told()
+    with httpx.Client(base_url=told["api_url"] + "/api/v1", timeout=10) as api:
+
+        def speak() -> None:
+            code, said = site.cybersyn("replay", str(recording), "--speed", "100000")
+            assert code == 0, said
+
+        def newcomers() -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = api.get("/newcomers").json()["items"]
+            return found
+
+        until(lambda: (speak(), len(newcomers()))[1] == 2, "both newcomers after the recording was played")
+        assert {(row["looks_like"], row["prefix"]) for row in newcomers()} == {
+            ("OctoPrint", "octoPrint"),
+            ("OctoPrint", "fab/north/octoprint/p02"),
+        }
+        row = next(row for row in newcomers() if row["device"] == "p02")
+        listed = api.get("/machines").json()["items"]
+        assert [m["dialect"] for m in listed if m["device"] == row["id"] and m["place"] is None] == ["octoprint"]
+        assert api.post(f"/newcomers/{row['id']}", json={"place": "hall//p02"}).status_code == 422
+        named = api.post(f"/newcomers/{row['id']}", json={"place": "hall/p02"})
+        assert (named.status_code, named.json()["device"], named.json()["prefix"]) == (201, "p02", row["prefix"])
+        speak()
+        until(lambda: api.get("/jobs", params={"place": "hall/p02"}).json()["items"], "the newcomer's job")
+        assert [each["prefix"] for each in newcomers()] == ["octoPrint"]
+        assert api.put("/newcomers/octoPrint", json={"wanted": False}).status_code == 200
+        assert newcomers() == []
+        assert [each["id"] for each in api.get("/newcomers", params={"dismissed": True}).json()["items"]] == [
+            "octoPrint"
+        ]
+        assert api.post("/newcomers/nobody", json={"place": "hall/x"}).status_code == 404
