@@ -8,7 +8,7 @@ from typing import Final
 from collector.dialects import octoprint, shelly, tasmota
 from collector.dialects.dialect import Dialect, Found, Heard, facts_and_signs
 
-__all__ = ["DIALECTS", "Dialect", "Found", "Heard", "facts_and_signs", "recognise"]
+__all__ = ["DIALECTS", "Dialect", "Found", "Heard", "facts_and_signs", "ladder", "recognise"]
 
 DIALECTS: Final[dict[str, Dialect]] = {row.name: row for row in (octoprint.DIALECT, tasmota.DIALECT, shelly.DIALECT)}
 
@@ -25,3 +25,20 @@ def recognise(topic: str) -> tuple[Dialect, Found] | None:
         if found is not None:
             return dialect, found
     return None
+
+
+_RUNGS: Final = ("states", "jobs", "parts", "cycle", "estimate", "energy", "material", "temperature")
+_SIGNS: Final = {"direct": "●", "derived": "◐", "none": "–"}
+
+
+def ladder() -> str:
+    """Return the table of how well each dialect tells what production needs, as it stands in the README."""
+    rows = [
+        "| dialect | " + " | ".join(_RUNGS) + " | its clock | its silence | what it never tells |",
+        "|" + "---|" * (len(_RUNGS) + 4),
+    ]
+    for name, row in DIALECTS.items():
+        told = " | ".join(_SIGNS[getattr(row.quality, rung)] for rung in _RUNGS)
+        quality = row.quality
+        rows.append(f"| `{name}` {row.title} | {told} | {quality.clock} | {quality.silence} | {quality.loses} |")
+    return "\n".join(rows)

@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from collector.contract.topics import Kind
+from collector.dialects import ladder
 from deploy.cli import COMMANDS
 from deploy.settings import SETTINGS
 from opsroom.screens import SCREENS
@@ -43,6 +44,10 @@ def test_every_command_is_in_the_readme_and_no_other() -> None:
 
 def test_every_kind_of_topic_is_in_the_readme() -> None:
     assert set(Kind) - code(README) == set()
+
+
+def test_the_ladder_of_dialects_is_the_one_of_their_rows() -> None:
+    assert ladder() in (ROOT / "collector/README.md").read_text(encoding="utf-8")
 
 
 def test_every_screen_is_in_the_readme_by_its_english_name() -> None:
