@@ -17,6 +17,7 @@ from collector.contract.place import check_place, contains
 from collector.contract.ports import Historian
 from collector.drain import READER
 from collector.login import Login
+from collector.mine import Mine
 from collector.service import Collector
 
 Limit = Annotated[int, Query(ge=1, le=PAGE_ITEMS_MAX, description="items a page")]
@@ -29,14 +30,18 @@ _DAY_S = 86_400.0
 _STEPS_S = (60, 300, 900, 3_600, 21_600, 86_400, 604_800)
 
 
-def routes(collector: Collector, historian: Historian, login: Login | None = None) -> APIRouter:
-    """Return the routes that the collector answers (contract 6); `login` is who may use its intake."""
+def routes(
+    collector: Collector, historian: Historian, login: Login | None = None, mine: Mine | None = None
+) -> APIRouter:
+    """Return the collector's routes (contract 6); `login` is who may use its intake, `mine` remembers for people."""
     router = APIRouter(prefix="/api/v1", tags=["collector"])
 
-    @router.get("/tree", summary="The recursion: units with their names and levels")
+    @router.get(
+        "/tree", summary="The recursion: units with names, levels, who is on duty and how many people are present"
+    )
     def tree() -> dict[str, Any]:
-        units = sorted(collector.registry.plant.units.values(), key=lambda unit: unit.place)
-        return {"items": [msgspec.to_builtins(unit) for unit in units], "total": len(units), "next": None}
+        units = listing.units(collector.memory, collector.registry)
+        return {"items": units, "total": len(units), "next": None}
 
     @router.get("/machines", summary="Devices with state, last seen, lag, gaps, account; those without a place last")
     def machines(place: Place = None, limit: Limit = 100, cursor: Cursor = None) -> dict[str, Any]:
@@ -59,7 +64,7 @@ def routes(collector: Collector, historian: Historian, login: Login | None = Non
         _refused(collector),
         _facts(collector),
         _series(collector, historian),
-        intake_api.routes(collector, login),
+        intake_api.routes(collector, login, mine),
     ):
         router.include_router(more)
     return router

@@ -15,7 +15,9 @@ from collector.clocks import ClockSeen
 from collector.contract.event import StateSeen
 from collector.contract.ports import Posting
 from collector.contract.reading import Batch
+from collector.excursions import Judged
 from collector.job_track import JobTrack
+from collector.people import Hand
 from collector.rules import Counted
 from collector.turn import Quarantined
 
@@ -23,7 +25,8 @@ from collector.turn import Quarantined
 class Device(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is remembered of a device between messages: it is stored with every turn, so a restart changes nothing.
 
-    `state` is the newest in the log, `decoder` the dialect's own memory.
+    `state` is the newest in the log, `decoder` the dialect's own memory, `judged` its indicators with limits, `hand`
+    what people said of it.
     """
 
     device: str
@@ -35,6 +38,8 @@ class Device(msgspec.Struct, frozen=True, omit_defaults=True):
     decoder: Any = None
     clock: ClockSeen | None = None
     counters: Mapping[str, Counted] = {}
+    judged: Mapping[str, Judged] = {}
+    hand: Hand = Hand()
 
 
 class Memory(Protocol):
@@ -70,7 +75,7 @@ class Accepted(NamedTuple):
     """The message is understood: its facts, if any, and what is to be remembered of its sender.
 
     `names` are indicators that it never brought before, `nulls` its empty cells by indicator; `asks` is what the
-    machine is to be asked once all this is on disk.
+    machine is to be asked once all this is on disk, `made` what we state about it ourselves.
     """
 
     record: Device
@@ -82,6 +87,7 @@ class Accepted(NamedTuple):
     nulls: Mapping[str, int] = {}
     further: tuple[Further, ...] = ()
     asks: tuple[Posting, ...] = ()
+    made: tuple[Batch, ...] = ()
 
 
 class Duplicate(NamedTuple):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from collector.contract.codec import check_bounds
 from collector.contract.errors import Refusal
 from collector.contract.ports import Delivery, Posting
 from collector.contract.reading import Batch
+from collector.contract.tree import Limits
 from collector.decision import Accepted, Device, Further, Memory
 from collector.dialects import DIALECTS, Dialect, Heard
 from collector.dialects.dialect import Ask, Of
@@ -31,7 +33,9 @@ def decide_foreign(message: Delivery, memory: Memory, registry: Registry, whose:
     before = record_of(memory.device(reader.device), reader, dialect.name, message)
     state, said = _decoded(dialect, before, found, message)
     own = tuple(item for item in said if not isinstance(item, Ask | Of))
-    record, batch = _told(before, message, dialect, own, found.cadence_s)
+    record, batch = _told(
+        before, message, dialect, own, cadence_s=found.cadence_s, limits=registry.limits(before.device)
+    )
     ends = [Further(replace(record, decoder=msgspec.to_builtins(state)), batch)]
     for item in said:
         if isinstance(item, Of):
@@ -51,9 +55,9 @@ def _decoded(dialect: Dialect, before: Device, found: Foreign, message: Delivery
 
 
 def _told(
-    before: Device, message: Delivery, dialect: Dialect, said: Any, cadence_s: float
+    before: Device, message: Delivery, dialect: Dialect, said: Any, *, cadence_s: float, limits: Mapping[str, Limits]
 ) -> tuple[Device, Batch | None]:
-    record, facts = follow(before, message, said, cadence_s=cadence_s, talks_in=dialect.talks_in)
+    record, facts = follow(before, message, said, cadence_s=cadence_s, limits=limits, talks_in=dialect.talks_in)
     batch = Batch(record.device, record.place, dialect.name, message.at, facts) if facts else None
     return record, batch
 
@@ -65,7 +69,7 @@ def _behind(item: Of, found: Foreign, message: Delivery, memory: Memory, registr
         return []
     dialect, who = DIALECTS[found.dialect], Address(machine.device, machine.place)
     before = record_of(memory.device(machine.device), who, dialect.name, message)
-    return [Further(*_told(before, message, dialect, item.said, machine.cadence_s))]
+    return [Further(*_told(before, message, dialect, item.said, cadence_s=machine.cadence_s, limits=machine.limits))]
 
 
 def _accepted(

@@ -8,17 +8,18 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
-from collector import order
-from collector.census import check_newcomer
+from collector import order, people
+from collector.census import Presence, check_newcomer
 from collector.contract.codec import decode_object
 from collector.contract.errors import Refusal
 from collector.contract.ports import Delivery
-from collector.contract.reading import Batch, Fact, Samples
+from collector.contract.reading import PEOPLE, Batch, Fact, Samples
 from collector.contract.reading_codec import SetAside
 from collector.contract.topics import ROOT_DEFAULT, Kind, Topic, parse_topic
 from collector.decision import Accepted, Decision, Device, Duplicate, Memory, Refused, Throttled
 from collector.dialects import native
-from collector.follow import follow, record_of
+from collector.excursions import SMOKE
+from collector.follow import follow, follow_people, record_of
 from collector.foreign import decide_foreign
 from collector.registry import NATIVE, Address, Registry
 from collector.rules import DEFAULT, Rules, Sifted, check_times, is_plain, sift
@@ -41,13 +42,21 @@ def sender(topic: str, registry: Registry, root: str) -> str:
     return f"@{found.who.device}" if found is not None else ""
 
 
+def is_urgent(delivery: Delivery, registry: Registry, root: str) -> bool:
+    """Tell whether a message must not wait for others: no plain reading, or one that may be a hazard."""
+    if not delivery.topic.startswith(f"{root}/v1/{Kind.READING}/"):
+        return True
+    return sender(delivery.topic, registry, root) in registry.limited or SMOKE.encode() in delivery.payload
+
+
 def sender_of(body: bytes) -> str:
     """Return what the sender of a body that came over HTTP is counted under, "" where it does not say."""
     try:
         said = decode_object(body)
     except Refusal:
         return ""
-    return f"@{said['device']}" if isinstance(said.get("device"), str) else str(said.get("place") or "")
+    whose = said.get("place") or said.get("about") or ""
+    return f"@{said['device']}" if isinstance(said.get("device"), str) else str(whose)
 
 
 @lru_cache(maxsize=65_536)
@@ -115,8 +124,8 @@ def decide_posted(
     whose: list[Address] = []
     try:
         said = native.decode(kind, body, now=now)
-        if said.device is None and said.place is None:
-            raise Refusal("wrong_shape", "neither device nor place is there; one of them says whose it is")
+        if said.device is None and said.place is None and said.about is None:
+            raise Refusal("wrong_shape", "neither device nor place nor about is there; one of them says whose it is")
         topic = _named(kind, said)
         return _native(topic, Delivery("", body, retained=False, at=now), _Ground(memory, registry, rules), whose)
     except Refusal as refusal:
@@ -124,7 +133,8 @@ def decide_posted(
 
 
 def _named(kind: Kind, said: native.Said) -> Topic:
-    text = f"@{said.device}" if said.device is not None else str(said.place)
+    device = said.device if said.place is not None or "/" in (said.about or "") else said.device or said.about
+    text = f"@{device}" if device is not None else str(said.place or said.about)
     try:
         return parse_topic(f"{ROOT_DEFAULT}/v1/{kind}/{text}")
     except Refusal as refusal:
@@ -141,6 +151,8 @@ class _Ground(NamedTuple):
 
 def _native(topic: Topic, message: Delivery, ground: _Ground, whose: list[Address]) -> Decision:
     memory, registry, rules = ground
+    if topic.kind is Kind.EVENT and (word := _word(topic, message, ground, whose)) is not None:
+        return word
     who = registry.who(topic, device=None, place=None)
     whose.append(who)
     machine = registry.plant.machines.get(who.device)
@@ -162,12 +174,39 @@ def _native(topic: Topic, message: Delivery, ground: _Ground, whose: list[Addres
     if sifted is not None and sifted.counters is not None:
         before = replace(before, counters=sifted.counters)
     cadence_s = machine.cadence_s if machine else 0.0
-    record, told = follow(before, message, facts, cadence_s=cadence_s, sent_at=said.sent_at)
+    limits = machine.limits if machine else {}
+    record, told = follow(before, message, facts, cadence_s=cadence_s, limits=limits, sent_at=said.sent_at)
     batch = Batch(who.device, who.place, NATIVE, message.at, told, said.boot, said.seq) if told else None
     aside = (*said.aside, *sifted.aside) if sifted is not None else said.aside
     kept_aside = tuple([_set_aside(message, who, each) for each in aside]) if aside else ()
     names = sifted.new_names if sifted is not None else ()
     return Accepted(record, batch, boot, said.event, kept_aside, names, said.nulls)
+
+
+def _word(topic: Topic, message: Delivery, ground: _Ground, whose: list[Address]) -> Decision | None:
+    """Return what becomes of an event that people say of a machine or a place; None where a sender speaks of itself."""
+    memory, registry, rules = ground
+    try:
+        said = native.decode(topic.kind, message.payload, now=message.at)
+    except Refusal:
+        return None  # it is refused once more, with its sender's name
+    if not said.by_people:
+        return None
+    about = registry.subject(topic, device=said.device, place=said.place, about=said.about)
+    if about is None:
+        return None
+    whose.append(about)
+    dialect = registry.dialect(about.device) or PEOPLE
+    before = memory.device(about.device) or Device(about.device, about.place, dialect, Presence(0.0))
+    if said.event is not None and memory.event_known(about.device, said.event):
+        return Duplicate(before)
+    _check_times(said, message, rules)
+    facts = tuple(fact for fact in said.facts if not isinstance(fact, Sign))
+    record, told = follow_people(replace(before, place=about.place, dialect=dialect), facts)
+    batch = Batch(about.device, about.place, dialect, message.at, told)
+    notes = people.notes(facts, lambda event: memory.event_known(about.device, event))
+    made = (Batch(about.device, about.place, dialect, message.at, notes),) if notes else ()
+    return Accepted(record, batch, event=said.event, made=made)
 
 
 _KNOWN: Final = ("", order.Boot())

@@ -8,18 +8,22 @@ from typing import Final
 from fastapi import APIRouter, HTTPException, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from collector.contract.codec import decode_object
+from collector.contract.codec import decode_event, decode_object, parse_time
 from collector.contract.errors import Refusal
 from collector.contract.limits import PAYLOAD_BYTES_MAX
 from collector.contract.topics import Kind
 from collector.login import Denied, Login, trespass
+from collector.mine import Mine, Own, person
 from collector.service import Collector
 
 _REALM: Final = 'Basic realm="cybersyn", charset="UTF-8"'
 
 
-def routes(collector: Collector, login: Login | None = None) -> APIRouter:
-    """Return the routes that take readings and events; without `login` everybody may (tests, one's own machine)."""
+def routes(collector: Collector, login: Login | None = None, mine: Mine | None = None) -> APIRouter:
+    """Return the routes that take readings and events; without `login` everybody may (tests, one's own machine).
+
+    `mine` remembers events for whoever gives a secret along; the collector is never told of it.
+    """
     router = APIRouter()
 
     async def take(request: Request, kind: Kind) -> Response:
@@ -27,7 +31,11 @@ def routes(collector: Collector, login: Login | None = None) -> APIRouter:
         body = await _body(request)
         if device is not None:
             _check_covered(collector, device, body)
+        secret = request.headers.get("x-person") if kind is Kind.EVENT and mine is not None else None
+        whose = person(secret) if secret is not None else None
         receipt = await run_in_threadpool(collector.post, kind, body)
+        if mine is not None and whose is not None:
+            await run_in_threadpool(mine.add, whose, own(body, collector.clock.now()))
         return Response(receipt, media_type="application/json")
 
     @router.post("/readings", summary="A reading, as over MQTT, with device or place; answers once it is on disk")
@@ -39,6 +47,14 @@ def routes(collector: Collector, login: Login | None = None) -> APIRouter:
         return await take(request, Kind.EVENT)
 
     return router
+
+
+def own(body: bytes, now: float) -> Own:
+    """Return what is remembered of an event that was taken, for its person."""
+    event = decode_event(body)
+    ts = parse_time(event.ts)
+    about = event.about or event.device or event.place or ""
+    return Own(event.id, now if ts is None else ts, about, event.event)
 
 
 async def _who(request: Request, login: Login | None) -> str | None:

@@ -6,10 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+import msgspec
+
 from collector import order
 from collector.contract.codec import format_time
 from collector.contract.event import State
 from collector.contract.figure import Figure
+from collector.contract.reading import PEOPLE
 from collector.decision import Device
 from collector.drain import READER
 from collector.memory import Memory
@@ -45,13 +48,23 @@ def machines(
     `sighted` are foreign machines that were heard and that nobody registered.
     """
     balance = accounts(spool)
-    heard = {record.device: record for record in memory.devices()}
+    heard = {record.device: record for record in memory.devices() if record.dialect != PEOPLE}
     rows = [
         _row(device, heard.get(device), registry, memory, balance.get(device))
         for device in heard.keys() | registry.plant.machines.keys()
     ]
     rows += [_sighted(each) for each in sighted]
     return sorted(rows, key=lambda row: (row["place"] is None, row["place"] or "", row["device"]))
+
+
+def units(memory: Memory, registry: Registry) -> list[dict[str, Any]]:
+    """Return the units of the tree by place, each with the people that were counted there last, None where nobody did.
+
+    Counts of a machine's own place are those of its device.
+    """
+    present = {record.place: record.hand.present for record in memory.devices() if record.hand.present is not None}
+    rows = sorted(registry.plant.units.values(), key=lambda unit: unit.place)
+    return [{**msgspec.to_builtins(unit), "present": present.get(unit.place)} for unit in rows]
 
 
 def _row(
@@ -69,7 +82,7 @@ def _row(
         "state": state.state.value if state else State.UNKNOWN.value,
         "state_since": format_time(state.ts) if state else None,
         "why": state.why if state else None,
-        "last_seen": format_time(record.presence.heard_at) if record else None,
+        "last_seen": format_time(record.presence.heard_at) if record and record.presence.heard_at else None,
         "dialect": machine.dialect if machine else record.dialect if record else None,
         "lag_s": _rounded(lag_s),
         "skew_s": _rounded(record.clock.skew_s if record and record.clock else None),

@@ -109,6 +109,8 @@ def _lines(plant: Plant) -> Iterator[str]:
             yield f"level = {_text(unit.level)}"
         if unit.reaction_s is not None:
             yield f"reaction_s = {unit.reaction_s}"
+        if unit.duty:
+            yield f"duty = [{', '.join(map(_text, unit.duty))}]"
     for machine in sorted(plant.machines.values(), key=lambda machine: machine.device):
         yield from _machine(machine)
 
@@ -131,6 +133,11 @@ def _machine(machine: Machine) -> Iterator[str]:
         yield f"capability = {capacity.capability}"
         if capacity.potentiality is not None:
             yield f"potentiality = {capacity.potentiality}"
+    for indicator, limits in sorted(machine.limits.items()):
+        yield f"[machines.{_text(machine.device)}.limits.{_text(indicator)}]"
+        for side, bound in (("low", limits.low), ("high", limits.high)):
+            if bound is not None:
+                yield f"{side} = {bound}"
 
 
 def _text(value: Any) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from collector.contract.errors import Misconfigured, Refusal
 from collector.contract.topics import Kind, Topic
-from collector.contract.tree import Machine, Plant, read_plant
+from collector.contract.tree import Limits, Machine, Plant, read_plant
 from collector.dialects import DIALECTS, Dialect, Found
 
 NATIVE: Final = "native"
@@ -73,7 +74,7 @@ class Foreign(NamedTuple):
 
 
 class Registry:
-    """The plant, indexed by topic prefix and by place."""
+    """The plant, indexed by topic prefix and by place; `limited` are the addresses of machines with agreed limits."""
 
     def __init__(self, plant: Plant) -> None:
         self.plant = plant
@@ -83,6 +84,8 @@ class Registry:
         self._gateways = self._found_gateways()
         self._native: dict[str, list[Machine]] = {}
         self._known: dict[tuple[Topic, str | None, str | None], Address] = {}
+        limited = [machine for machine in plant.machines.values() if machine.limits]
+        self.limited = frozenset(name for each in limited for name in (f"@{each.device}", each.place))
         for machine in plant.machines.values():
             if machine.dialect == NATIVE:
                 self._native.setdefault(machine.place, []).append(machine)
@@ -146,6 +149,48 @@ class Registry:
                 self._known.clear()
             address = self._known[asked] = self._find(topic, device=device, place=place)
         return address
+
+    def subject(self, topic: Topic, *, device: str | None, place: str | None, about: str | None) -> Address | None:
+        """Return of which machine or place people speak; None where a sender of our own format speaks of itself.
+
+        `about` is a device id or a place; without it the address says it, where a foreign machine or nothing but a
+        unit of the tree stands there. Raises Refusal `mis_addressed`.
+        """
+        self._agree("device", topic.device, device)
+        self._agree("place", topic.place, place)
+        if about is not None:
+            return self._about(about)
+        named = self.plant.machines.get(str(topic.device or device))
+        if topic.device is not None or device is not None:
+            return Address(named.device, named.place) if named is not None and named.dialect != NATIVE else None
+        where = str(topic.place)
+        return None if where in self._native else self._standing_at(where)
+
+    def _about(self, about: str) -> Address:
+        named = self.plant.machines.get(about)
+        found = Address(named.device, named.place) if named is not None else self._standing_at(about)
+        if found is None:
+            raise Refusal("mis_addressed", f"about = {about[:80]!r} is neither a registered device nor a place")
+        return found
+
+    def _standing_at(self, place: str) -> Address | None:
+        """Return the one machine at a place, the unit itself where none stands, None where there is no such place."""
+        standing = [machine.device for machine in self.plant.machines.values() if machine.place == place]
+        if len(standing) > 1:
+            raise Refusal("mis_addressed", f"several devices stand at {place} ({', '.join(standing)}): name one")
+        if standing:
+            return Address(standing[0], place)
+        return Address(place.replace("/", "."), place) if place in self.plant.units else None
+
+    def dialect(self, device: str) -> str | None:
+        """Return what a registered device speaks."""
+        machine = self.plant.machines.get(device)
+        return machine.dialect if machine is not None else None
+
+    def limits(self, device: str) -> Mapping[str, Limits]:
+        """Return what was agreed of a registered device's indicators."""
+        machine = self.plant.machines.get(device)
+        return machine.limits if machine is not None else {}
 
     def _find(self, topic: Topic, *, device: str | None, place: str | None) -> Address:
         self._agree("device", topic.device, device)

@@ -125,9 +125,8 @@ class Collector:
         """Tell whether what has come may wait for more to share an fsync: only readings do, and nobody is asking."""
         if self._pace is None or not self._held or self._held_asked or len(self._held) >= BATCH_MESSAGES_MAX:
             return False
-        readings = f"{self.ways.root}/v1/{Kind.READING}/"
-        urgent = not all(delivery.topic.startswith(readings) for delivery in self._held)
-        return not urgent and not self._pace.is_due(len(self._held), time.monotonic())
+        may = not self._pace.is_due(len(self._held), time.monotonic())
+        return may and not any(intake.is_urgent(delivery, self.registry, self.ways.root) for delivery in self._held)
 
     def _keep(self, turn: Turn) -> None:
         self.memory.stage(turn)
@@ -221,6 +220,7 @@ class Collector:
         turn.quarantined.extend(decision.aside)
         if decision.nulls and len(self.null_counts) < NULL_NAMES_MAX:
             self.null_counts.update(decision.nulls)
+        turn.made.extend(decision.made)
         if decision.batch is not None:
             turn.batches.append(decision.batch)
         for record, batch in decision.further:

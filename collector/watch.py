@@ -81,6 +81,9 @@ class Watch:
         for device, presence, fact in silent(census, now, listening_since=self._listening_since):
             record = self._memory.device(device)
             assert record is not None
+            if record.hand.maintenance is not None:  # it may be switched off for that
+                self._memory.learn(replace(record, presence=presence))
+                continue
             self._learn(replace(record, presence=presence, state=fact), turn, (fact,))
 
     def _learn(self, record: Device, turn: Turn, facts: tuple[Fact, ...]) -> None:

@@ -29,13 +29,14 @@ class MachineMemory(msgspec.Struct):
 
 
 class Memory(msgspec.Struct):
-    """Everything: machines by device, banks by group, and the rows that the historian has not taken yet."""
+    """Everything: machines by device, banks by group, rows that the historian has not taken, people by place."""
 
     version: int
     n: int
     machines: dict[str, MachineMemory]
     banks: dict[str, GroupState]
     owed: list[IndexRow]
+    present: dict[str, int] = {}
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()

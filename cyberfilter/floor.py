@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from collector.contract.event import Trouble
+from collector.contract.event import Noted, Trouble
 from collector.contract.ports import IndexRow
-from collector.contract.reading import Batch
+from collector.contract.reading import PEOPLE, Batch
 from collector.contract.tree import Plant
 from cyberfilter.alerts.book import Whose
 from cyberfilter.alerts.rules import Judged, Mode, Watch, accept, look
@@ -45,6 +45,7 @@ class Floor:
         self.machines: dict[str, MachineMemory] = {
             device: machine for device, machine in remembered.items() if device in plant.machines
         }
+        self.present: dict[str, int] = dict(memory.present) if memory else {}
         self._judge = Judge(memory.banks if memory else None)
         self.judged_count = 0
 
@@ -56,7 +57,7 @@ class Floor:
 
     def memory(self, n: int, owed: Sequence[IndexRow]) -> Memory:
         """Return all that the next output depends on."""
-        return Memory(VERSION, n, self.machines, self._judge.states(), list(owed))
+        return Memory(VERSION, n, self.machines, self._judge.states(), list(owed), dict(self.present))
 
     def take(self, batches: Iterable[Batch]) -> Told:
         """Return what the batches lead to, live."""
@@ -97,6 +98,9 @@ class Floor:
     def _fold(self, batch: Batch) -> tuple[list[tuple[Whose, Signal]], list[Closed]]:
         if batch.place is None:
             return self._homeless(batch), []
+        self._count_people(batch.place, batch)
+        if batch.dialect == PEOPLE:
+            return [], []
         machine = self.machines.get(batch.device)
         if machine is None:
             machine = self.machines[batch.device] = MachineMemory(batch.place)
@@ -107,6 +111,12 @@ class Floor:
         take(machine.fold, believed(batch), (batch.boot, batch.seq) if batch.boot and batch.seq is not None else None)
         closed = [Closed(Series(batch.device, value.name), value) for value in close(machine.fold)]
         return [(whose, signal) for signal in signals], closed
+
+    def _count_people(self, place: str, batch: Batch) -> None:
+        for fact in batch.facts:
+            count = fact.body.get("count") if isinstance(fact, Noted) and fact.event == "presence" else None
+            if isinstance(count, int):
+                self.present[place] = count
 
     def _homeless(self, batch: Batch) -> list[tuple[Whose, Signal]]:
         """Return the hazards of what stands nowhere (the collector itself, a newcomer): the whole plant hears them."""

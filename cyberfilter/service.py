@@ -235,7 +235,7 @@ class Cyberfilter:
         self._n = numbered[-1].n
         now = self._clock.now()
         for whose, signal in told.signals:
-            self._note(self._book.entries(whose, signal, now=now, plant=self._plant))
+            self._note(self._book.entries(whose, signal, now=now, plant=self._plant, present=self._floor.present))
         for device, value in told.newest:
             self._publisher.index(device, value)
         self._owed.add(told.rows)

@@ -83,6 +83,7 @@ def seed_of(collector_url: str, cyberfilter_url: str) -> dict[str, Any]:
     alerts = f"{cyberfilter_url}/api/v1/alerts"
     return {
         "machines": _all_items(f"{collector_url}/api/v1/machines"),
+        "units": _all_items(f"{collector_url}/api/v1/tree"),
         "indices": _all_items(f"{cyberfilter_url}/api/v1/indices"),
         "alerts": _all_items(alerts, open="true") + _all_items(alerts, open="false", most=CLOSED_SHOWN),
     }

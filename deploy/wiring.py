@@ -29,6 +29,7 @@ from collector.historian.memory import MemoryHistorian
 from collector.journal import SqliteJournal
 from collector.keys import Keys
 from collector.login import Login
+from collector.mine import Mine
 from collector.newcomers import Scout
 from collector.private import write_private
 from collector.quota import Quota
@@ -145,6 +146,7 @@ def collecting(parts: Parts) -> Collecting:
         kept_token(parts.folder),
         Login(parts.keys, required=login_required(parts.settings), on_violation=violations.hear),
         violations,
+        Mine(parts.folder / "people.db"),
     )
 
 
@@ -231,6 +233,7 @@ def seed_of(collected: Collecting, filtered: Filtering) -> dict[str, Any]:
     part, alerts = collected.collector, filtered.cyberfilter.alerts
     return {
         "machines": listing.machines(part.memory, part.registry, collected.spool),
+        "units": listing.units(part.memory, part.registry),
         "indices": [shown_index(value) for value in filtered.cyberfilter.indices()],
         "alerts": [shown_alert(alert) for alert in [*alerts(is_open=True), *alerts(is_open=False)[:CLOSED_SHOWN]]],
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import collector.api
 import collector.machine_api
+import collector.me_api
 import collector.newcomer_api
 import collector.state_api
 import cyberfilter.api
@@ -22,6 +23,7 @@ from collector.journal import SqliteJournal
 from collector.keys import Keys
 from collector.login import Login
 from collector.machine_api import Desk
+from collector.mine import Mine
 from collector.register import Register
 from collector.security import Record
 from collector.service import Collector
@@ -46,6 +48,7 @@ class Collecting:
     token: str
     login: Login
     violations: Record
+    mine: Mine
     broker: EmbeddedBroker | None = None
 
     def service(self, supervisor: Supervisor, where: Where) -> Service:
@@ -54,7 +57,8 @@ class Collecting:
         return Service(
             "Cybersyn collector",
             [
-                collector.api.routes(self.collector, self.historian, self.login),
+                collector.api.routes(self.collector, self.historian, self.login, self.mine),
+                collector.me_api.routes(self.mine),
                 collector.machine_api.routes(self.collector, desk),
                 collector.newcomer_api.routes(self.collector, desk),
                 collector.state_api.routes(self.collector, self.drain, self._trouble),
@@ -113,6 +117,7 @@ class Collecting:
         """Let go of everything, the bus first."""
         self.bus.close()
         self.spool.close()
+        self.mine.close()
 
 
 @dataclass

@@ -13,7 +13,7 @@ from opsroom.words import Words, catalogue
 
 UPLOT: Final = "/assets/vendor/uplot-1.6.32"
 PLOTLY: Final = "/assets/vendor/plotly-basic-4.1.1"
-STYLES: Final = ("/assets/room.css",)
+STYLES: Final = ("/assets/room.css", "/assets/phone.css")
 CHART_PATH: Final = "/machine"
 """The only page that draws large charts, and so loads the chart libraries."""
 

@@ -12,8 +12,9 @@ import msgspec
 
 from collector.contract.codec import decode_json, parse_time
 from collector.contract.errors import Refusal
-from collector.contract.event import JobEnded, JobStarted, State, StateSeen
-from collector.contract.reading import Batch, Samples, address
+from collector.contract.event import JobEnded, JobStarted, Noted, PartCounted, State, StateSeen
+from collector.contract.place import parent
+from collector.contract.reading import PEOPLE, Batch, Fact, Samples, address
 from collector.contract.topics import Kind, Topic
 from cyberfilter.contract.alert import AlertState
 from cyberfilter.contract.index import Verdict
@@ -28,6 +29,8 @@ TRAIL_POINTS_MAX: Final = 240
 """Newest values with their bands held of one index."""
 CLOSED_MAX: Final = 30
 """Recently closed alerts held."""
+CAUSES_MAX: Final = 8
+"""Causes of scrap that were told last, to choose from."""
 ALERTS_MAX: Final = 2_000
 """Open alerts held."""
 
@@ -70,7 +73,8 @@ class TrailPoint:
 class Picture:
     """Machines, indices and alerts as they are now. Every change returns the addresses that it touched.
 
-    `refused` counts messages that could not be read; they change nothing.
+    `refused` counts messages that could not be read; they change nothing. `present` counts people by place, `causes`
+    are those of scrap, newest first.
     """
 
     def __init__(self) -> None:
@@ -80,6 +84,8 @@ class Picture:
         self.trails: dict[tuple[str, str], deque[TrailPoint]] = {}
         self.alerts: dict[str, AlertSeen] = {}
         self.closed: list[AlertSeen] = []
+        self.present: dict[str, int] = {}
+        self.causes: list[str] = []
         self.refused = 0
 
     def seed(self, rows: Mapping[str, Any]) -> set[str]:
@@ -88,6 +94,7 @@ class Picture:
             seed = msgspec.convert(rows, Seed)
         except msgspec.ValidationError as error:
             raise Refusal("wrong_shape", f"seed: {error}") from None
+        self.present |= {unit.place: unit.present for unit in seed.units if unit.present is not None}
         touched = {self._seed_machine(row) for row in seed.machines}
         touched |= {self._see_index(row) for row in seed.indices}
         kept = {row.id for row in seed.alerts if row.state is not AlertState.CLOSED}
@@ -185,9 +192,10 @@ class Picture:
         return row.place
 
     def _see_batch(self, batch: Batch) -> set[str]:
-        now = self._machine(batch.device, batch.place, batch.dialect)
+        told = self._see_people(batch)
+        now = self._machine(batch.device, batch.place, batch.dialect) if batch.dialect != PEOPLE else None
         if now is None:
-            return set()
+            return told
         now.dialect = batch.dialect
         now.last_seen = max(batch.at, now.last_seen or 0.0)
         for fact in batch.facts:
@@ -199,7 +207,25 @@ class Picture:
                 now.job = fact
             elif isinstance(fact, JobEnded) and now.job is not None and now.job.job == fact.job:
                 now.job = None
-        return {now.address}
+        return {now.address} | told
+
+    def _see_people(self, batch: Batch) -> set[str]:
+        """Take what people said of parts and of themselves; return the addresses in whose unit they were counted."""
+        touched: set[str] = set()
+        for fact in batch.facts:
+            if isinstance(fact, PartCounted) and fact.scrap and fact.cause:
+                others = [cause for cause in self.causes if cause != fact.cause]
+                self.causes = [fact.cause, *others][:CAUSES_MAX]
+            elif batch.place is not None and (count := _count(fact)) is not None:
+                self.present[batch.place] = count
+                touched |= {key for key in self._standing if parent(key) == batch.place}
+        return touched
+
+
+def _count(fact: Fact) -> int | None:
+    """Return how many people the fact counts as present, None where it counts none."""
+    count = fact.body.get("count") if isinstance(fact, Noted) and fact.event == "presence" else None
+    return count if isinstance(count, int) else None
 
 
 def _see_state(now: MachineNow, fact: StateSeen) -> None:

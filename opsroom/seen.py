@@ -54,6 +54,8 @@ class AlertSeen(msgspec.Struct, frozen=True, rename={"alert_class": "class"}):
     raised_to: str
     device: str | None = None
     index: str | None = None
+    duty_at: str | None = None
+    duty: tuple[str, ...] = ()
     acknowledged_at: str | None = None
     acknowledged_note: str | None = None
     returned_at: str | None = None
@@ -84,10 +86,18 @@ class MachineSeen(msgspec.Struct, frozen=True):
     account: dict[str, int] = {}
 
 
+class UnitSeen(msgspec.Struct, frozen=True):
+    """A unit of the tree, and how many people were last counted there; None where nobody counts."""
+
+    place: str
+    present: int | None = None
+
+
 class Seed(msgspec.Struct, frozen=True):
-    """What the picture starts from: the three lists of the API."""
+    """What the picture starts from: the lists of the API."""
 
     machines: list[MachineSeen] = []
+    units: list[UnitSeen] = []
     indices: list[IndexSeen] = []
     alerts: list[AlertSeen] = []
 

@@ -40,6 +40,7 @@ class EventMessage(msgspec.Struct):
     ts: str | int | None = None
     device: str | None = None
     place: str | None = None
+    about: str | None = None
     job: str | None = None
     file: str | None = None
     outcome: Literal["done", "cancelled", "failed", "unknown"] | None = None

@@ -94,8 +94,14 @@ class Noted(msgspec.Struct, frozen=True, tag="noted", omit_defaults=True):
 
 
 class Trouble(msgspec.Struct, frozen=True, tag="trouble", omit_defaults=True):
-    """The collector states that something is dangerous or broken: a limit, smoke, its own disk or broker."""
+    """The collector states that something is dangerous or broken: a limit, smoke, its own disk or broker.
+
+    Where a measured value says so, `value` of `indicator` was beyond `bound`, in the indicator's unit.
+    """
 
     ts: float
     kind: str
     why: str
+    indicator: str | None = None
+    value: float | None = None
+    bound: float | None = None

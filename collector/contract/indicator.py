@@ -34,6 +34,7 @@ _SHIPPED: Final = (
     Indicator("voltage_v", "V", 0, 1_000, "voltage of the supply"),
     Indicator("current_a", "A", 0, 1_000, "electric current of the whole machine"),
     Indicator("progress_ratio", "1", 0, 1, "share of the job that is done"),
+    Indicator("smoke_ratio", "1", 0, 1, "what a smoke detector says: 0 clean air, 1 smoke"),
     Indicator("estimate_s", "s", 0, 1e8, "how long the job should take, as estimated before it began"),
 )
 _UNIT_WORDS: Final = {"degc": "°C", "w": "W", "v": "V", "a": "A", "kwh": "kWh", "ratio": "1", "pct": "%"}

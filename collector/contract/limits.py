@@ -40,6 +40,19 @@ DURATION_S_MAX: Final = 1e9
 JOB_TEXT_CHARS_MAX: Final = 256
 """File names, job ids, causes, notes."""
 RECEIPT_EVENTS_MAX: Final = 256
+PEOPLE_PRESENT_MAX: Final = 1_000
+"""People that a place may count."""
+PARTS_AT_ONCE_MAX: Final = 1_000_000
+"""Parts that one count may tell."""
+MATERIAL_G_MAX: Final = 1e6
+"""Grams of one spool, or of what a person opens."""
+EVENTS_PER_PERSON_MAX: Final = 10_000
+"""Own events that a person's secret remembers; beyond, the oldest go."""
+PEOPLES_EVENTS_MAX: Final = 1_000_000
+"""Own events that are remembered of all people together."""
+PERSON_CHARS_MIN: Final = 16
+PERSON_CHARS_MAX: Final = 256
+"""Length of a person's secret."""
 RECEIPT_BOOT_AGE_S: Final = 7 * 86_400.0
 MISSING_PER_RECEIPT_MAX: Final = 1024
 """Missing seqs that one receipt names; with more, it speaks only for what lies before the rest."""

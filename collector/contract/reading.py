@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -20,6 +20,9 @@ class Samples(msgspec.Struct, frozen=True, tag="samples", omit_defaults=True):
     values: dict[str, tuple[float | None, ...]]
     assigned: bool = False
 
+
+PEOPLE: Final = "people"
+"""The dialect of a batch that people said of a unit where no machine stands."""
 
 Fact = Samples | StateSeen | JobStarted | JobEnded | PartCounted | Noted | Trouble
 

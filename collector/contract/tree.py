@@ -13,7 +13,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from collector.contract.errors import Misconfigured, Refusal
-from collector.contract.limits import DURATION_S_MAX, TIME_S_MAX, TOPIC_BYTES_MAX
+from collector.contract.indicator import is_name
+from collector.contract.limits import DURATION_S_MAX, NUMBER_ABS_MAX, TIME_S_MAX, TOPIC_BYTES_MAX
 from collector.contract.place import check_device, check_place, contains, parent
 
 REACTION_S_BY_DEPTH: Final = {0: 3_600.0, 1: 3_600.0, 2: 28_800.0, 3: 172_800.0}
@@ -23,12 +24,23 @@ _PREFIX: Final = re.compile(r"[A-Za-z0-9_.:@=~-]+(/[A-Za-z0-9_.:@=~-]+)*")
 
 
 class Unit(msgspec.Struct, frozen=True):
-    """A unit of the recursion; `reaction_s` is the time agreed before an alert goes one level up."""
+    """A unit of the recursion: its agreed time before an alert goes one level up, and who is on duty there.
+
+    `duty` are names that the unit chose: of people, or of a shared phone.
+    """
 
     place: str
     name: str
     level: str = ""
     reaction_s: float | None = None
+    duty: tuple[str, ...] = ()
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Between which values an indicator must stay, in its unit; outside is a hazard. None: no bound on that side."""
+
+    low: float | None = None
+    high: float | None = None
 
 
 class Capacity(msgspec.Struct, frozen=True):
@@ -60,6 +72,7 @@ class Machine(msgspec.Struct, frozen=True):
     cadence_s: float = 0.0
     clock: Literal["own", "none"] = "own"
     indices: dict[str, Capacity] = {}
+    limits: dict[str, Limits] = {}
     formerly: tuple[Stay, ...] = ()
 
 
@@ -127,6 +140,18 @@ def _check_machine(machine: Machine) -> None:
                 "bad_stay", f"machines.{machine.device}: formerly at {stay.place} until {stay.until}: not in order"
             )
         since = stay.until
+    for indicator, limits in machine.limits.items():
+        _check_limits(f"machines.{machine.device}.limits.{indicator}", indicator, limits)
+
+
+def _check_limits(where: str, indicator: str, limits: Limits) -> None:
+    if not is_name(indicator):
+        raise Refusal("bad_limits", f"{where}: an indicator is snake_case with its unit last, as nozzle_degc")
+    low, high = limits.low, limits.high
+    if (low is None and high is None) or (low is not None and high is not None and low >= high):
+        raise Refusal("bad_limits", f"{where}: low = {low} and high = {high}; one of them, or low below high")
+    if any(bound is not None and not abs(bound) <= NUMBER_ABS_MAX for bound in (low, high)):
+        raise Refusal("bad_limits", f"{where}: low = {low} and high = {high} are not within ±{NUMBER_ABS_MAX:g}")
 
 
 def _check_prefixes(machines: Mapping[str, Machine]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from collector import people
 from collector.contract.codec import EventMessage, decode_event, decode_object, decode_state, parse_time
 from collector.contract.errors import Refusal
 from collector.contract.event import Noted, Outcome, PartCounted, State, StateSeen
@@ -19,7 +20,10 @@ _EVENT_FIELDS = frozenset(EventMessage.__struct_fields__)
 
 
 class Said(NamedTuple):
-    """What a native message says: facts and signs, what identifies it, and how it names its sender, if at all."""
+    """What a native message says: facts and signs, what identifies it, and how it names its sender, if at all.
+
+    `about` is the machine or place that somebody else speaks of; `by_people`: it is one of people's events.
+    """
 
     facts: tuple[Fact | Sign, ...]
     boot: str | None = None
@@ -27,6 +31,8 @@ class Said(NamedTuple):
     event: str | None = None
     device: str | None = None
     place: str | None = None
+    about: str | None = None
+    by_people: bool = False
     aside: tuple[SetAside, ...] = ()
     sent_at: float | None = None
     nulls: Mapping[str, int] = {}
@@ -54,9 +60,20 @@ def decode(kind: Kind, payload: bytes, *, now: float, clockless: bool = False) -
         stamped = None if state.state is State.OFFLINE else _believed(state.ts, clockless=clockless)
         return Said((StateSeen(now if stamped is None else stamped, state.state, state.why),), sent_at=stamped)
     event = decode_event(payload)
+    if event.about is not None and event.event not in people.EVENTS:
+        known = ", ".join(sorted(people.EVENTS))
+        raise Refusal("bad_event", f"event = {event.event[:40]!r} with about: only {known} are said about another")
     ts = _believed(parse_time(event.ts), clockless=clockless)
     facts = _facts_of(event, payload, now if ts is None else ts)
-    return Said(facts, event=event.id, device=event.device, place=event.place, sent_at=ts)
+    return Said(
+        facts,
+        event=event.id,
+        device=event.device,
+        place=event.place,
+        about=event.about,
+        by_people=event.event in people.EVENTS,
+        sent_at=ts,
+    )
 
 
 def _believed(ts: float | None, *, clockless: bool) -> float | None:
@@ -68,7 +85,9 @@ def _reading(payload: bytes, now: float, *, clockless: bool) -> Said:
     samples = told.samples
     facts = (samples,) if samples.times and samples.values else ()
     sent_at = max(samples.times) if samples.times and not samples.assigned else None
-    return Said(facts, told.boot, told.seq, None, told.device, told.place, told.aside, sent_at, told.nulls)
+    return Said(
+        facts, told.boot, told.seq, None, told.device, told.place, aside=told.aside, sent_at=sent_at, nulls=told.nulls
+    )
 
 
 def _facts_of(event: EventMessage, payload: bytes, ts: float) -> tuple[Fact | Sign, ...]:
@@ -76,9 +95,14 @@ def _facts_of(event: EventMessage, payload: bytes, ts: float) -> tuple[Fact | Si
         return (Began(ts, event.file, estimate_s=event.estimate_s, job=event.job or event.id),)
     if event.event == "job_ended":
         return (_ended(event, ts),)
-    if event.event == "part":
+    if event.event == people.PART:
+        people.check_part(event.good, event.scrap)
         return (PartCounted(ts, event.good, event.scrap, event.cause, event.id, event.job, event.corrects),)
-    body = {key: value for key, value in decode_object(payload).items() if key not in _EVENT_FIELDS}
+    told = decode_object(payload)
+    body = people.impersonal({key: value for key, value in told.items() if key not in _EVENT_FIELDS})
+    if event.corrects is not None:
+        body["corrects"] = event.corrects
+    people.check(event.event, body)
     return (Noted(ts, event.event, body, event.id),)
 
 

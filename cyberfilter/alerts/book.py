@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from collector.contract.ports import Entry
 from collector.contract.tree import Plant
+from cyberfilter.alerts.duty import on_duty
 from cyberfilter.alerts.escalation import first_deadline
 from cyberfilter.alerts.lifecycle import Happening, alert_id, entry, fold, raise_entry, step
 from cyberfilter.alerts.sentences import why
@@ -16,6 +18,8 @@ from cyberfilter.contract.alert import Alert, AlertClass, AlertState
 
 CLOSED_MAX: Final = 5_000
 """Closed alerts kept in memory; the journal keeps all."""
+NOBODY: Final[Mapping[str, int]] = MappingProxyType({})
+"""People present by place, where nobody counts them."""
 AGAIN_S_MAX: Final = {AlertClass.HAZARD: 30.0, AlertClass.CALL: 3_600.0, AlertClass.ALGEDONIC: 3_600.0}
 """An alert that returned unseen and comes back within this time (s) is the same alert; later it is another one."""
 
@@ -46,7 +50,7 @@ class Book:
         if alert is None or alert is before:
             return None
         self._alerts[alert.id] = alert
-        key = (alert.device or alert.place, alert.index or alert.kind)
+        key = (alert.device or alert.place, _about(alert))
         if alert.state is not AlertState.CLOSED:
             self._open[key] = alert.id
         elif self._open.get(key) == alert.id:
@@ -71,7 +75,9 @@ class Book:
         """Return the alerts that are not closed, in the order in which they were raised."""
         return [alert for alert in self._alerts.values() if alert.state is not AlertState.CLOSED]
 
-    def entries(self, whose: Whose, signal: Signal, *, now: float, plant: Plant) -> list[Entry]:
+    def entries(
+        self, whose: Whose, signal: Signal, *, now: float, plant: Plant, present: Mapping[str, int] = NOBODY
+    ) -> list[Entry]:
         """Return what the signal adds to the journal: nothing where it says what is already known."""
         alert = self.find(whose.device, signal.what)
         key = f"{signal.ts:.3f}"
@@ -79,7 +85,7 @@ class Book:
             possible = alert is not None and step(alert.state, signal.how) is not None
             return [entry(alert, signal.how, ts=now, key=key, body={})] if alert is not None and possible else []
         if alert is None or _is_another(alert, signal, now):
-            fresh = _fresh(whose, signal, now=now, plant=plant)
+            fresh = _fresh(whose, signal, now=now, plant=plant, present=present)
             return [] if fresh.id in self._alerts else [raise_entry(fresh)]
         if step(alert.state, Happening.AGAIN) is None:
             return []
@@ -92,6 +98,12 @@ class Book:
             del self._alerts[closed[0]]
 
 
+def _about(alert: Alert) -> str:
+    """Return what the alert is about, as the signal that began it says: index, kind, or kind and indicator."""
+    indicator = alert.facts.get("indicator")
+    return alert.index or (f"{alert.kind}/{indicator}" if indicator is not None else alert.kind)
+
+
 def _is_another(alert: Alert, begins: Begins, now: float) -> bool:
     """Tell whether this is news beside an alert that has returned unseen: another cause, or too long ago."""
     if alert.returned_at is None:
@@ -101,7 +113,8 @@ def _is_another(alert: Alert, begins: Begins, now: float) -> bool:
     return now - alert.returned_at > AGAIN_S_MAX[begins.alert_class]
 
 
-def _fresh(whose: Whose, begins: Begins, *, now: float, plant: Plant) -> Alert:
+def _fresh(whose: Whose, begins: Begins, *, now: float, plant: Plant, present: Mapping[str, int]) -> Alert:
+    duty = on_duty(whose.place, plant, present) if begins.alert_class is AlertClass.CALL else None
     return Alert(
         id=alert_id(whose.place, f"{whose.device}/{begins.what}", begins.ts),
         alert_class=begins.alert_class,
@@ -115,4 +128,6 @@ def _fresh(whose: Whose, begins: Begins, *, now: float, plant: Plant) -> Alert:
         why=why(begins, plant.name(whose.place)),
         facts=begins.facts,
         deadline_at=first_deadline(begins.alert_class, whose.place, now, plant),
+        duty_at=duty.place if duty else None,
+        duty=duty.names if duty else (),
     )

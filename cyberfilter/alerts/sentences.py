@@ -12,6 +12,11 @@ from cyberfilter.indices.catalogue import CATALOGUE
 Facts = Mapping[str, float | str]
 _TEMPLATES: Final = {
     "fault": "{name} reports a fault since {since}{cause}.",
+    "thermal": "{name} reports a thermal fault since {since}{cause}.",
+    "smoke": "Smoke at {name} since {since}{measured}{cause}.",
+    "limit": "{name} is beyond a limit since {since}{measured}{cause}.",
+    "run_out": "{name} is out of material in the middle of{file_or_job} since {since}{cause}.",
+    "plate_full": "{name} cannot go on since {since}: its plate is not clear{cause}.",
     "finished": "{name} has finished{file} and waits for a person since {since}{cause}.",
     "waiting": "{name} waits for a person in the middle of{file_or_job} since {since}{cause}.",
     "failed": "{name} ended{file_or_job} without success at {since}{after}{cause}.",
@@ -39,8 +44,17 @@ def why(begins: Begins, name: str) -> str:
         file=f" {file}" if file else "",
         file_or_job=f" {file}" if file else " a job",
         after=f" after {facts['seconds']} s" if "seconds" in facts else "",
+        measured=_measured(facts),
         seconds=facts.get("seconds", 0.0),
     )
+
+
+def _measured(facts: Facts) -> str:
+    """Return the value that was beyond its bound, where a measured value said so."""
+    if "indicator" not in facts:
+        return ""
+    unit = "" if facts.get("unit") in {"1", None} else f" {facts['unit']}"
+    return f": {facts['indicator']} = {float(facts['value']):g}{unit}, the bound is {float(facts['bound']):g}{unit}"
 
 
 def _change(index: str, facts: Facts, name: str) -> str:

@@ -3,11 +3,13 @@
 
 | fact | signal |
 |---|---|
-| state fault | hazard `fault`; it returns when the machine itself reports another state |
-| trouble stated by the collector | hazard of that kind; a person closes it |
+| state fault | hazard `fault`, by its words `thermal` or `smoke`; it returns when the machine leaves that state |
+| trouble stated by the collector | hazard of that kind, one for each indicator; a person closes it |
 | state offline, of a machine that should speak | algedonic `silence`; it returns when the machine speaks |
 | waiting for a person after a job that is done | call `finished`; answered when the machine leaves that state |
-| waiting for a person in the middle of a job, with the machine's own words | call `waiting`; likewise |
+| waiting for a person because the plate is not clear, or a job ended for that | call `plate_full`; likewise |
+| waiting for a person in the middle of a job, with the machine's own words | call `waiting` or `run_out`; likewise |
+| starved, or material emptied, in the middle of a job | call `run_out`; answered by new material or another state |
 | job failed | call `failed`; answered by the next job |
 
 Facts count in the order of the log; exact repetitions change nothing.
@@ -20,21 +22,29 @@ from typing import Final
 import msgspec
 
 from collector.contract.codec import format_time
-from collector.contract.event import JobEnded, JobStarted, Outcome, State, StateSeen, Trouble
+from collector.contract.event import JobEnded, JobStarted, Noted, Outcome, State, StateSeen, Trouble
+from collector.contract.indicator import unit_of
 from collector.contract.reading import Fact, Samples
+from cyberfilter.alerts import own_words
 from cyberfilter.alerts.lifecycle import Happening
 from cyberfilter.alerts.signal import Begins, Ends, Signal
 from cyberfilter.contract.alert import AlertClass
 
 STATES_REMEMBERED: Final = 8
+NEEDS: Final = ("finished", "plate_full", "waiting", "run_out")
+"""What a machine that waits for a person asks for; leaving that state answers them all."""
 BUSY: Final = frozenset({State.RUNNING, State.SETUP, State.HELD, State.FAULT})
 """States in which even a machine without a declared cadence should speak."""
 
 
 class Standing(msgspec.Struct):
-    """Where a machine stands, in the order in which we heard it; `state` is never offline, `offline` says that."""
+    """Where a machine stands, in the order in which we heard it; `state` is never offline, `offline` says that.
+
+    `hurts` is the kind of the hazard that its fault is, "" while there is none.
+    """
 
     state: State = State.UNKNOWN
+    hurts: str = ""
     heard_ts: float = 0.0
     offline: bool = False
     offline_ts: float = 0.0
@@ -57,10 +67,39 @@ def watch(standing: Standing, facts: tuple[Fact, ...], *, cadence_s: float) -> l
             signals += _started(standing, fact)
         elif isinstance(fact, JobEnded):
             signals += _ended(standing, fact)
+        elif isinstance(fact, Noted):
+            signals += _noted(standing, fact)
         elif isinstance(fact, Trouble):
-            told: dict[str, float | str] = {"since": format_time(fact.ts), "cause": fact.why}
-            signals.append(Begins(AlertClass.HAZARD, fact.kind, fact.kind, fact.ts, told))
+            signals.append(_trouble(fact))
     return signals
+
+
+def _trouble(trouble: Trouble) -> Begins:
+    told: dict[str, float | str] = {"since": format_time(trouble.ts), "cause": trouble.why}
+    what = trouble.kind
+    if trouble.indicator is not None and trouble.value is not None and trouble.bound is not None:
+        told |= {"indicator": trouble.indicator, "value": trouble.value, "bound": trouble.bound, "cause": ""}
+        told["unit"] = unit_of(trouble.indicator)
+        what = f"{trouble.kind}/{trouble.indicator}"
+    return Begins(AlertClass.HAZARD, trouble.kind, what, trouble.ts, told)
+
+
+def _noted(standing: Standing, word: Noted) -> list[Signal]:
+    """Return what a person's word begins and ends: it is an answer, or says that a running machine has no material."""
+    said = (word.event, word.body.get("change"))
+    if said == ("plate", "cleared"):
+        return [Ends(what, word.ts, Happening.ANSWER) for what in ("finished", "plate_full")]
+    if said == ("material", "opened"):
+        return [Ends("run_out", word.ts, Happening.ANSWER)]
+    if said == ("material", "emptied") and standing.job is not None:
+        spool = word.body.get("spool") or word.body.get("material") or ""
+        return [_call("run_out", word.ts, standing, str(spool))]
+    return []
+
+
+def _call(kind: str, ts: float, standing: Standing, cause: str) -> Begins:
+    told: dict[str, float | str] = {"since": format_time(ts), "cause": cause, "file": standing.file}
+    return Begins(AlertClass.CALL, kind, kind, ts, told)
 
 
 def _samples(standing: Standing, samples: Samples) -> list[Signal]:
@@ -88,6 +127,10 @@ def _state(standing: Standing, seen: StateSeen, cadence_s: float) -> list[Signal
     if before is not seen.state:
         signals += _left(standing, before, seen)
         signals += _entered(standing, seen)
+    elif seen.state is State.FAULT:
+        signals += _hurts(standing, seen)
+    elif seen.state is State.WAITING_PERSON and own_words.wait(seen.why) == own_words.PLATE_FULL:
+        signals += _entered(standing, seen)
     return signals
 
 
@@ -110,26 +153,46 @@ def _lost(standing: Standing, seen: StateSeen, cadence_s: float) -> list[Signal]
 def _left(standing: Standing, before: State, seen: StateSeen) -> list[Signal]:
     signals: list[Signal] = []
     if before is State.FAULT:
-        signals.append(Ends("fault", seen.ts, Happening.RETURN))
+        signals.append(Ends(standing.hurts or "fault", seen.ts, Happening.RETURN))
+        standing.hurts = ""
     if before is State.WAITING_PERSON:
         standing.done = False
-        signals += [Ends(what, seen.ts, Happening.ANSWER) for what in ("finished", "waiting")]
+        signals += [Ends(what, seen.ts, Happening.ANSWER) for what in NEEDS]
+    elif before is State.STARVED or seen.state in {State.RUNNING, State.SETUP}:
+        signals.append(Ends("run_out", seen.ts, Happening.ANSWER))
     if seen.state in {State.RUNNING, State.SETUP}:
         signals.append(Ends("failed", seen.ts, Happening.ANSWER))
     return signals
 
 
 def _entered(standing: Standing, seen: StateSeen) -> list[Signal]:
-    told: dict[str, float | str] = {"since": format_time(seen.ts), "cause": seen.why or "", "file": standing.file}
+    words, is_working = seen.why or "", standing.job is not None
     if seen.state is State.FAULT:
-        return [Begins(AlertClass.HAZARD, "fault", "fault", seen.ts, told)]
-    if seen.state is State.WAITING_PERSON and standing.done:
-        return [Begins(AlertClass.CALL, "finished", "finished", seen.ts, told)]
-    if seen.state is State.WAITING_PERSON and standing.job is not None and seen.why:
-        return [Begins(AlertClass.CALL, "waiting", "waiting", seen.ts, told)]
+        return _hurts(standing, seen)
+    if seen.state is State.STARVED and is_working:
+        return [_call("run_out", seen.ts, standing, words)]
+    if seen.state is State.WAITING_PERSON:
+        need = own_words.wait(words)
+        if need == own_words.PLATE_FULL and not is_working:
+            return [_call(need, seen.ts, standing, words)]
+        if standing.done:
+            return [_call("finished", seen.ts, standing, words)]
+        if is_working and words:
+            return [_call(need if need == own_words.RUN_OUT else "waiting", seen.ts, standing, words)]
     if seen.state is State.IDLE:
         standing.done = False
     return []
+
+
+def _hurts(standing: Standing, seen: StateSeen) -> list[Signal]:
+    """Return the hazard that a fault is; where its words come later and say more, it takes the first one's place."""
+    kind = own_words.danger(seen.why) or standing.hurts or "fault"
+    if kind == standing.hurts:
+        return []
+    before, standing.hurts = standing.hurts, kind
+    told: dict[str, float | str] = {"since": format_time(seen.ts), "cause": seen.why or "", "file": standing.file}
+    begins = Begins(AlertClass.HAZARD, kind, kind, seen.ts, told)
+    return [Ends(before, seen.ts, Happening.ANSWER), begins] if before else [begins]
 
 
 def _started(standing: Standing, started: JobStarted) -> list[Signal]:
@@ -137,7 +200,7 @@ def _started(standing: Standing, started: JobStarted) -> list[Signal]:
         return []
     standing.job, standing.done, standing.file = started.job, False, started.file or ""
     ts = started.ts if started.ts is not None else standing.heard_ts
-    return [Ends(what, ts, Happening.ANSWER) for what in ("finished", "failed")]
+    return [Ends(what, ts, Happening.ANSWER) for what in ("finished", "plate_full", "failed")]
 
 
 def _ended(standing: Standing, ended: JobEnded) -> list[Signal]:
@@ -149,9 +212,11 @@ def _ended(standing: Standing, ended: JobEnded) -> list[Signal]:
     told: dict[str, float | str] = {"since": format_time(ts), "file": standing.file, "cause": ended.cause or ""}
     if ended.duration_s is not None:
         told["seconds"] = round(ended.duration_s, 1)
+    over: list[Signal] = [Ends(what, ts, Happening.ANSWER) for what in ("waiting", "run_out")]
+    if ended.outcome is not Outcome.DONE and own_words.wait(ended.cause) == own_words.PLATE_FULL:
+        return [*over, Begins(AlertClass.CALL, "plate_full", "plate_full", ts, told)]
     if ended.outcome is Outcome.FAILED:
-        return [Begins(AlertClass.CALL, "failed", "failed", ts, told)]
+        return [*over, Begins(AlertClass.CALL, "failed", "failed", ts, told)]
     if standing.done and standing.state is State.WAITING_PERSON:
-        waited = Ends("waiting", ts, Happening.ANSWER)
-        return [waited, Begins(AlertClass.CALL, "finished", "finished", ts, told)]
-    return []
+        return [*over, Begins(AlertClass.CALL, "finished", "finished", ts, told)]
+    return over

@@ -40,7 +40,8 @@ class Alert(msgspec.Struct, frozen=True):
     """What is known of an alert now; times in Unix s. `place` owns it; `raised_to` is who hears it now.
 
     `kind` is the word for what happened (heater_effort_step, fault, finished, silence …); `why` is one English
-    sentence with figures, `facts` the same figures by name, so that any language can say it.
+    sentence with figures, `facts` the same figures by name, so that any language can say it. Of a call
+    `duty_at` is the unit whose people are asked, `duty` the names that it gave.
     """
 
     id: str
@@ -60,6 +61,17 @@ class Alert(msgspec.Struct, frozen=True):
     closed_at: float | None = None
     deadline_at: float | None = None
     extended: bool = False
+    duty_at: str | None = None
+    duty: tuple[str, ...] = ()
+
+
+def to(alert: Alert) -> str:
+    """Return who is asked: everybody there, who is on duty, or the unit that hears it now."""
+    if alert.alert_class is AlertClass.HAZARD:
+        return f"everybody at {alert.place}"
+    if alert.alert_class is AlertClass.CALL:
+        return f"on duty at {alert.duty_at or alert.place}"
+    return alert.raised_to
 
 
 def shown(alert: Alert) -> dict[str, Any]:
@@ -78,6 +90,9 @@ def shown(alert: Alert) -> dict[str, Any]:
         "returned_at": _time(alert.returned_at),
         "closed_at": _time(alert.closed_at),
         "raised_to": alert.raised_to,
+        "to": to(alert),
+        "duty_at": alert.duty_at,
+        "duty": list(alert.duty),
         "deadline_at": _time(alert.deadline_at),
         "extended": alert.extended,
         "why": alert.why,

@@ -20,6 +20,14 @@ const NOTE_CHARS_MAX = 256;
 const shown = (alert) => passes(alert.name, alert.place, alert.kind ?? "", say(`class.${alert.class}`), alertSays(alert));
 const fact = (name) => el("div", { className: name }, el("dt", {}, say(`alert.${name}`)), el("dd", {}));
 
+/** Return who is asked: everybody, who is on duty, or the unit and the level that hears it now. */
+function whose(alert) {
+  const owner = alert.place;
+  if (alert.class === "hazard") return say("alert.whose_hazard", { owner });
+  if (alert.class === "call" && alert.duty_at) return say(alert.duty.length ? "alert.whose_named" : "alert.whose_call", { place: alert.duty_at, names: alert.duty.join(", ") });
+  return alert.raised_to && alert.raised_to !== owner ? say("alert.whose_raised", { owner, place: alert.raised_to }) : say("alert.whose_own", { owner });
+}
+
 class AlertNode {
   constructor(alert) {
     this.said = {};
@@ -69,7 +77,7 @@ class AlertNode {
     put("since", alert.raised_at === null ? null : say("alert.since_told", { when: when(alert.raised_at, now), span: span(now - alert.raised_at) }));
     const size = alert.size === null ? null : signed(alert.size, alert.unit);
     put("size", alert.sigmas === null ? size : say("alert.size_told", { size: size ?? "", sigmas: short(Math.abs(alert.sigmas)) }));
-    put("whose", alert.raised_to && alert.raised_to !== alert.place ? say("alert.whose_raised", { owner: alert.place, place: alert.raised_to }) : say("alert.whose_own", { owner: alert.place }));
+    put("whose", whose(alert));
     const left = alert.deadline_at === null || now === null || !CLOCKED.has(alert.state) ? null : alert.deadline_at - now;
     put("left", left === null ? null : left > 0 ? say("alert.left_told", { span: span(left) }) : say("alert.left_over", { span: span(-left) }));
     const told = [say(`alert.state_told.${alert.state}`)];

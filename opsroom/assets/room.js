@@ -8,6 +8,7 @@ import { account, devices, gaps, noticed, refused, way } from "./intake.js";
 import { connect } from "./live.js";
 import { chooser, jobs, machine, outlookChoice, values } from "./machine.js";
 import { newcomers } from "./newcomers.js";
+import { chooser as phoneChooser, mine, phone, taps } from "./phone.js";
 import { badge, choice, clock, counts, crier, intakeMark, speed } from "./shell.js";
 import { trends } from "./trends.js";
 
@@ -28,6 +29,10 @@ const WIDGETS = {
   choice,
   crier,
   speed,
+  phone,
+  "phone-chooser": phoneChooser,
+  "phone-taps": taps,
+  "phone-mine": mine,
   "badge-alerts": badge,
   "badge-intake": intakeMark,
   "intake-account": account,

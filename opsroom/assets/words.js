@@ -76,6 +76,7 @@ export function alertSays(alert) {
   const { cause, file, seconds } = alert.facts;
   const facts = { ...alert.facts, name: alert.name, index: alert.index ? named("index", alert.index) : alert.facts.kind };
   if (facts.unit === "1") facts.unit = "";
+  if (facts.indicator) facts.indicator = named("indicator", facts.indicator);
   if (seconds !== undefined) facts.span = span(seconds);
   const missing = (wanted) => [...(boot.words[wanted] ?? "").matchAll(/\{(\w+)\}/g)].some(([, name]) => facts[name] === undefined);
   const lacking = missing(key);

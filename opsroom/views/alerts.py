@@ -42,6 +42,8 @@ class AlertRow(msgspec.Struct, frozen=True, rename={"alert_class": "class"}):
     state: AlertState
     raised_at: float | None
     raised_to: str
+    duty_at: str | None
+    duty: tuple[str, ...]
     deadline_at: float | None
     acknowledged_at: float | None
     returned_at: float | None
@@ -85,6 +87,8 @@ def row(picture: Picture, alert: AlertSeen, now: float) -> AlertRow:
         state=alert.state,
         raised_at=raised_at,
         raised_to=alert.raised_to,
+        duty_at=alert.duty_at,
+        duty=alert.duty,
         deadline_at=deadline_at,
         acknowledged_at=parse_time(alert.acknowledged_at),
         returned_at=parse_time(alert.returned_at),

@@ -11,6 +11,7 @@ from collector.contract.indicator import unit_of
 from cyberfilter.contract.index import Verdict
 from opsroom.picture import MachineNow, Picture
 from opsroom.seen import Band, IndexSeen
+from opsroom.views.phone import Desk, desk
 from opsroom.views.tiles import TELLING, sigmas
 
 
@@ -64,6 +65,7 @@ class Detail(msgspec.Struct, frozen=True):
     name: str
     devices: tuple[DeviceNow, ...]
     indices: tuple[IndexNow, ...]
+    desk: Desk
 
 
 def detail(picture: Picture, key: str) -> Detail:
@@ -75,6 +77,7 @@ def detail(picture: Picture, key: str) -> Detail:
         name=next((machine.name for machine in devices if machine.name), key.rpartition("/")[2]),
         devices=tuple(_device(machine) for machine in devices),
         indices=tuple(_index(index) for index in in_order(list(picture.indices.get(key, {}).values()))),
+        desk=desk(picture, key),
     )
 
 

@@ -13,12 +13,15 @@ from opsroom.words import LANGUAGES, catalogue
 
 PLACE = "/machine?place=commons/valparaiso/printing/mk4-01"
 PATHS = {"now": "/", "machine": PLACE, "chooser": "/machine", "alerts": "/alerts", "intake": "/intake"}
+PATHS |= {"phone": "/hand?place=commons/valparaiso/printing/mk4-01", "hands": "/hand"}
 DRAWN = {
     "now": ".tile",
     "machine": ".chart .main-svg",
     "chooser": ".chooser li",
     "alerts": "li.alert h3",
     "intake": "[data-ops=intake-devices] tbody tr",
+    "phone": ".phone-state .status",
+    "hands": ".phone-list li",
 }
 PHONE = {"width": 360, "height": 780}
 # What is written alike in both languages, or is no sentence.

@@ -11,7 +11,7 @@ from cyberfilter.contract.alert import AlertClass
 
 SINCE = "2026-11-23T10:00:00.000Z"
 STEP = {"change": "step", "level": 37.52, "expected": 30.0, "lo": 27.0, "hi": 33.0, "size": 7.52}
-KINDS = ("fault", "finished", "waiting", "failed", "silence", "smoke")
+KINDS = ("fault", "thermal", "limit", "run_out", "plate_full", "finished", "waiting", "failed", "silence", "smoke")
 
 
 def test_a_change_tells_size_share_level_spread_and_the_usual_band() -> None:

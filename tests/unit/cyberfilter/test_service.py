@@ -84,7 +84,7 @@ def test_a_closed_alert_leaves_no_retained_message_at_any_level(trained) -> None
 
 def test_a_fault_is_a_hazard_at_once_and_returns_when_the_machine_leaves_it(workshop) -> None:
     workshop.state(State.RUNNING, 1000.0)
-    workshop.state(State.FAULT, 1060.0, "Thermal Runaway")
+    workshop.state(State.FAULT, 1060.0, "Probing failed")
     (alert,) = workshop.service.alerts(is_open=True)
     assert (alert.alert_class, alert.kind, alert.raised_at, alert.deadline_at) == ("hazard", "fault", 1060.0, None)
     workshop.state(State.IDLE, 1120.0)

@@ -3,7 +3,7 @@
 
 import pytest
 
-from collector.contract.event import JobEnded, JobStarted, Outcome, State, StateSeen, Trouble
+from collector.contract.event import JobEnded, JobStarted, Noted, Outcome, State, StateSeen, Trouble
 from collector.contract.reading import Fact, Samples
 from cyberfilter.alerts.lifecycle import Happening
 from cyberfilter.alerts.signal import Begins, Ends
@@ -76,7 +76,7 @@ def test_a_done_job_of_a_machine_that_does_not_wait_calls_nobody() -> None:
 
 def test_a_failed_job_calls_with_its_cause_until_the_next_one_begins() -> None:
     assert words(FAILED, FAILED, JobStarted("j2", 99.0)) == ["failed", "-failed"]
-    (begins,) = watch(running(), (FAILED,), cadence_s=5.0)
+    *_, begins = watch(running(), (FAILED,), cadence_s=5.0)
     assert isinstance(begins, Begins)
     assert begins.facts["cause"] == "Thermal Runaway"
 
@@ -88,6 +88,60 @@ def test_a_cancelled_job_calls_nobody() -> None:
 def test_waiting_in_the_middle_of_a_job_calls_with_the_machines_words() -> None:
     waits = StateSeen(50.0, State.WAITING_PERSON, "change the colour")
     assert words(JobStarted("j1", 10.0), waits, StateSeen(60.0, State.RUNNING)) == ["waiting", "-waiting"]
+
+
+@pytest.mark.parametrize(
+    ("words_", "kind"),
+    [
+        ("Thermal Runaway, system stopped! Heater_ID: 0", "thermal"),
+        ("MAXTEMP triggered", "thermal"),
+        ("Heater extruder not heating at expected rate", "thermal"),
+        ("Heating failed, system stopped!", "thermal"),
+        ("smoke detected in the enclosure", "smoke"),
+        ("Probing failed", "fault"),
+        ("max_temperature was changed", "fault"),
+    ],
+)
+def test_a_fault_is_the_hazard_that_its_words_tell(words_: str, kind: str) -> None:
+    assert words(StateSeen(10.0, State.FAULT, words_), StateSeen(20.0, State.IDLE)) == [kind, f"-{kind}"]
+
+
+def test_words_that_come_after_the_fault_take_its_place() -> None:
+    late = StateSeen(10.0, State.FAULT, "Thermal Runaway")
+    assert words(StateSeen(9.0, State.FAULT), late, late) == ["fault", "-fault", "thermal"]
+
+
+def test_each_indicator_beyond_its_limit_is_a_hazard_of_its_own() -> None:
+    nozzle = Trouble(1.0, "limit", "", "nozzle_degc", 271.0, 260.0)
+    bed = Trouble(1.0, "limit", "", "bed_degc", 130.0, 120.0)
+    found = watch(running(), (nozzle, bed), cadence_s=5.0)
+    assert [(begins.what, begins.ts) for begins in found] == [("limit/nozzle_degc", 1.0), ("limit/bed_degc", 1.0)]
+
+
+def test_a_machine_that_ran_out_in_the_middle_of_a_job_calls_for_material() -> None:
+    waits = StateSeen(50.0, State.WAITING_PERSON, "Filament runout detected")
+    assert words(JobStarted("j1", 10.0), waits, StateSeen(60.0, State.RUNNING)) == ["run_out", "-run_out"]
+    assert words(JobStarted("j1", 10.0), StateSeen(50.0, State.STARVED)) == ["run_out"]
+    assert words(StateSeen(50.0, State.STARVED)) == []
+
+
+def test_an_emptied_spool_calls_while_a_job_runs_until_another_is_opened() -> None:
+    emptied = Noted(20.0, "material", {"change": "emptied"})
+    assert words(emptied) == []
+    opened = Noted(30.0, "material", {"change": "opened"})
+    assert words(JobStarted("j1", 10.0), emptied, opened) == ["run_out", "-run_out"]
+
+
+def test_a_job_refused_for_a_full_plate_calls_for_that() -> None:
+    refused = JobEnded("j2", 60.0, Outcome.FAILED, cause="plate not cleared")
+    assert words(DONE, WAITING, JobStarted("j2", 55.0), refused) == ["finished", "-finished", "plate_full"]
+    full = StateSeen(70.0, State.WAITING_PERSON, "plate not cleared")
+    assert words(DONE, WAITING, full) == ["finished", "plate_full"]
+
+
+def test_clearing_the_plate_by_hand_answers_at_once() -> None:
+    cleared = Noted(90.0, "plate", {"change": "cleared"})
+    assert words(DONE, WAITING, cleared) == ["finished", "-finished"]
 
 
 def test_silence_says_for_how_long_nothing_was_measured() -> None:

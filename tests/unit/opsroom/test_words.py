@@ -50,6 +50,8 @@ OPEN = (
     "screen.",
     "count.",
     "crier.many.",
+    "phone.saved.",
+    "phone.erased.",
     "error.",
     "refused.",
     "noticed.",
