@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from collector.census import NEWCOMERS_MAX
 from collector.contract.errors import Refusal
 from collector.contract.ports import Bus, Clock, Delivery
+from collector.contract.topics import matches
 from collector.contract.tree import Machine, Stay
 from collector.decision import Memory
 from collector.dialects import DIALECTS, recognise
@@ -50,10 +51,16 @@ class Found(NamedTuple):
 
 
 class Newcomers:
-    """The machines that were sighted, bounded; what is dismissed stays so across starts. Any thread may call."""
+    """The machines that were sighted, bounded; what is dismissed stays so across starts. Any thread may call.
 
-    def __init__(self, registry: Callable[[], Registry], *, root: str, file: Path | None = None) -> None:
-        self._registry, self._root, self._file = registry, root, file
+    `ours` are topic filters under which we speak to other programs: those words are no machine's.
+    """
+
+    def __init__(
+        self, registry: Callable[[], Registry], *, root: str, file: Path | None = None, ours: Sequence[str] = ()
+    ) -> None:
+        self._registry, self._file = registry, file
+        self._ours = (f"{root}/#", *ours)
         self._lock = threading.Lock()
         self._seen: dict[str, Sighting] = {}
         self._dismissed = _kept(file)
@@ -62,7 +69,9 @@ class Newcomers:
         """Look whose words these are. What the broker had kept says nothing of now, and what is registered is known."""
         registry = self._registry()
         for topic, _, retained, at, _ in deliveries:
-            if retained or topic.startswith(f"{self._root}/") or registry.foreign(topic) is not None:
+            if retained or registry.foreign(topic) is not None:
+                continue
+            if any(matches(pattern, topic) for pattern in self._ours):
                 continue
             known = recognise(topic)
             if known is not None:

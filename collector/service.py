@@ -45,7 +45,7 @@ class Collector:
         self.registry = registry
         self.ways = ways
         self.memory = Memory(spool)
-        self.newcomers = Newcomers(lambda: self.registry, root=ways.root, file=ways.newcomers)
+        self.newcomers = Newcomers(lambda: self.registry, root=ways.root, file=ways.newcomers, ours=ways.ours)
         self._bus = bus
         self._watch = Watch(self.memory, bus, clock, name=ways.name)
         self._pace = Pace(ways.calm_s) if ways.calm_s else None

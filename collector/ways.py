@@ -19,7 +19,7 @@ class Ways(NamedTuple):
     """How a collector works: what it hears (None: all of the registry), its name, its bounds.
 
     Few messages share an fsync for up to `calm_s` real seconds; 0: every turn is kept at once. `newcomers` is the file
-    of newcomers that were dismissed.
+    of newcomers that were dismissed, `ours` are topic filters under which we speak to other programs ourselves.
     """
 
     root: str = ROOT_DEFAULT
@@ -29,3 +29,4 @@ class Ways(NamedTuple):
     quota: Quota = Quota()
     calm_s: float = 0.0
     newcomers: Path | None = None
+    ours: Sequence[str] = ()

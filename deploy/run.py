@@ -164,18 +164,28 @@ class _Works:
         return self.collected.service(self.supervisor, where)
 
     def _cyberfilter(self, address: Address) -> None:
-        facts: FactLog
         if self.collected is not None:
-            facts, historian = self.collected.spool, self.collected.historian
+            historian = self.collected.historian
         else:
-            remote = HttpFactLog(self.settings.cyberfilter.collector_url)
-            self.stack.callback(remote.close)
-            facts, historian = remote, wiring.historian(self.settings, self.folder)
+            historian = wiring.historian(self.settings, self.folder)
             self.stack.callback(historian.close)
-        self.filtered = wiring.filtering(self._parts(address, historian), facts=facts)
+        parts = self._parts(address, historian)
+        self.filtered = wiring.filtering(parts, facts=self._facts())
         self.stack.callback(self.filtered.close)
+        published = self.filtered.published = wiring.publishing(parts, self.filtered, facts=self._facts())
+        if published is not None:
+            self.stack.callback(published.close)
+            self.loops.append(("outputs", published.turn))
         self.loops.append(("cyberfilter", partial(self.filtered.cyberfilter.turn, 0.25)))
         self._serve(self.filtered.service(self.supervisor), self.settings.cyberfilter)
+
+    def _facts(self) -> FactLog:
+        """Return the fact log for one reader: the collector's own, or over HTTP."""
+        if self.collected is not None:
+            return self.collected.spool
+        remote = HttpFactLog(self.settings.cyberfilter.collector_url)
+        self.stack.callback(remote.close)
+        return remote
 
     def _opsroom(self, address: Address) -> None:
         room = self.settings.opsroom
@@ -205,7 +215,7 @@ class _Works:
             if self.collected is not None:
                 yield from self.collected.figures()
             if self.filtered is not None:
-                yield from self.filtered.cyberfilter.figures()
+                yield from self.filtered.figures()
 
         def ready() -> str | None:
             return self.supervisor.reason() or (None if bus.connected else f"the broker does not answer: {bus.trouble}")

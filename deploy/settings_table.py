@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
+# tidy: the settings are one table
 """The settings as values and as one table of rows: name with unit, safe default, one line of help, bound."""
 
 from __future__ import annotations
@@ -46,6 +47,15 @@ def _is_address(value: Any) -> str | None:
     host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
     fine = value == "" or (bool(host) and port.isdecimal() and 0 < int(port) < 65_536)  # noqa: PLR2004 - ports end there
     return None if fine else "HOST:PORT, or empty"
+
+
+def _is_topic(value: Any) -> str | None:
+    fine = isinstance(value, str) and all(_is_root(level) is None for level in value.split("/"))
+    return None if fine else "topic levels of letters, digits, - and _, with / between them"
+
+
+def _is_topic_or_empty(value: Any) -> str | None:
+    return None if value == "" else _is_topic(value)
 
 
 def _is_flag(value: Any) -> str | None:
@@ -207,6 +217,22 @@ class Cyberfilter:
 
 
 @dataclass(frozen=True)
+class Outputs:
+    """What other programs may read of us, beside our own topics; each is off until it is wanted."""
+
+    home_assistant: bool = _row(False, "announce every machine to Home Assistant (MQTT discovery)", _is_flag)
+    home_assistant_prefix: str = _row("homeassistant", "Home Assistant's discovery prefix", _is_topic)
+    uns: bool = _row(False, "mirror indices, states, progress and parts into a Unified Namespace", _is_flag)
+    uns_root: str = _row("umh/v1", "first levels of that namespace", _is_topic)
+    uns_above: str = _row(
+        "", "levels in front of every place there, as enterprise or enterprise/site", _is_topic_or_empty
+    )
+    sparkplug: bool = _row(False, "be an edge node of Sparkplug B, each machine a device of it", _is_flag)
+    sparkplug_group: str = _row("cybersyn", "the node's group id", _is_name)
+    sparkplug_node: str = _row("plant", "the node's own id, one for each Cybersyn in a group", _is_name)
+
+
+@dataclass(frozen=True)
 class Opsroom:
     """The room where people see and decide."""
 
@@ -242,6 +268,7 @@ class Settings:
     collector: Collector = field(default_factory=Collector)
     historian: Historian = field(default_factory=Historian)
     cyberfilter: Cyberfilter = field(default_factory=Cyberfilter)
+    outputs: Outputs = field(default_factory=Outputs)
     opsroom: Opsroom = field(default_factory=Opsroom)
     paths: Paths = field(default_factory=Paths)
 
@@ -252,6 +279,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "collector": Collector,
     "historian": Historian,
     "cyberfilter": Cyberfilter,
+    "outputs": Outputs,
     "opsroom": Opsroom,
     "paths": Paths,
 }

@@ -8,17 +8,19 @@ import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from collector import listing
 from collector.bus.broker import EmbeddedBroker
 from collector.bus.broker_log import LogFile, LogTopics
+from collector.bus.edge import EdgeLink
 from collector.bus.link import Address
 from collector.bus.mosquitto import MosquittoFiles
 from collector.bus.mqtt import MqttBus
 from collector.contract.errors import Unavailable
-from collector.contract.ports import Bus, Clock, FactLog, Historian
+from collector.contract.ports import Bus, Clock, FactLog, Historian, Posting
 from collector.disk import Bounds, Disk
 from collector.doors import Door, EmbeddedDoor, MosquittoDoor
 from collector.drain import Drain
@@ -44,10 +46,15 @@ from collector.violations import Violation
 from collector.ways import Ways
 from cyberfilter.contract.alert import shown as shown_alert
 from cyberfilter.contract.index import shown as shown_index
+from cyberfilter.outputs.home_assistant import Home
+from cyberfilter.outputs.ports import Wanted
+from cyberfilter.outputs.service import Outputs, withdraw
+from cyberfilter.outputs.sparkplug import Node
+from cyberfilter.outputs.uns import Namespace
 from cyberfilter.service import READER as FILTER_READER
 from cyberfilter.service import Cyberfilter
 from deploy.settings import Settings, retention
-from deploy.works import Collecting, Filtering
+from deploy.works import Collecting, Filtering, Publishing
 
 CLOSED_SHOWN: Final = 30
 """Closed alerts that the room shows after a start."""
@@ -160,6 +167,7 @@ def _ways(settings: Settings) -> Ways:
         rules=Rules(chosen.ahead_s_max, settings.historian.raw_days),
         quota=Quota(chosen.device_messages_per_s_max, chosen.device_bytes_per_s_max),
         calm_s=chosen.calm_ms / 1000,
+        ours=wanted_outputs(settings).topics,
     )
 
 
@@ -221,6 +229,43 @@ def filtering(parts: Parts, *, facts: FactLog) -> Filtering:
     )
     parts.register.listen("cyberfilter", part.replant)
     return Filtering(part, journal, bus)
+
+
+def wanted_outputs(settings: Settings) -> Wanted:
+    """Return which outputs the settings want."""
+    chosen, root = settings.outputs, settings.broker.root
+    return Wanted(
+        Home(chosen.home_assistant_prefix, root, version("cybersyn")) if chosen.home_assistant else None,
+        Namespace(chosen.uns_root, chosen.uns_above) if chosen.uns else None,
+        Node(chosen.sparkplug_group, chosen.sparkplug_node) if chosen.sparkplug else None,
+    )
+
+
+def publishing(parts: Parts, filtered: Filtering, *, facts: FactLog) -> Publishing | None:
+    """Return what lets other programs read us at work; None, and nothing left behind, where nothing is wanted."""
+    wanted, path = wanted_outputs(parts.settings), parts.folder / "outputs.json"
+    if wanted == Wanted() and not path.exists():
+        return None
+    will = Posting(wanted.home.availability, b"offline", retain=True) if wanted.home else None
+    bus = MqttBus(parts.address, f"{parts.root}-outputs", parts.clock, persistent=False, will=will)
+    if wanted == Wanted():
+        withdraw(path, bus)
+        bus.close()
+        return None
+    part = Outputs(
+        wanted,
+        facts=facts,
+        source=filtered.cyberfilter,
+        bus=bus,
+        clock=parts.clock,
+        plant=parts.register.plant,
+        path=path,
+    )
+    if (node := wanted.node) is not None:
+        name, number = f"{parts.root}-edge", part.bd_seq
+        part.attach(EdgeLink(parts.address, name, filters=[node.commands], will=node.will, number=number))
+    parts.register.listen("outputs", part.replant)
+    return Publishing(part, bus)
 
 
 def room_bus(address: Address, clock: Clock, root: str) -> MqttBus:

@@ -28,6 +28,7 @@ from collector.register import Register
 from collector.security import Record
 from collector.service import Collector
 from collector.spool import Spool
+from cyberfilter.outputs.service import Outputs
 from cyberfilter.service import Cyberfilter
 from deploy.lines import Where, to_type
 from deploy.supervisor import Supervisor
@@ -122,11 +123,12 @@ class Collecting:
 
 @dataclass
 class Filtering:
-    """The cyberfilter with its journal and its bus."""
+    """The cyberfilter with its journal and its bus, and what lets other programs read it, where that is wanted."""
 
     cyberfilter: Cyberfilter
     journal: SqliteJournal
     bus: Bus
+    published: Publishing | None = None
 
     def service(self, supervisor: Supervisor) -> Service:
         """Return what it puts on its port."""
@@ -134,11 +136,34 @@ class Filtering:
             "Cybersyn cyberfilter",
             [cyberfilter.api.routes(self.cyberfilter)],
             lambda: supervisor.reason() or self.cyberfilter.ready(),
-            self.cyberfilter.figures,
+            self.figures,
         )
+
+    def figures(self) -> Iterator[Figure]:
+        """Yield its figures for /metrics."""
+        yield from self.cyberfilter.figures()
+        if self.published is not None:
+            yield from self.published.outputs.figures()
 
     def close(self) -> None:
         """Write the last checkpoint and let go of everything."""
         self.cyberfilter.close()
         self.bus.close()
         self.journal.close()
+
+
+@dataclass
+class Publishing:
+    """What lets other programs read us, with its bus."""
+
+    outputs: Outputs
+    bus: Bus
+
+    def turn(self) -> None:
+        """Take what is new and say what is due."""
+        self.outputs.turn(0.25)
+
+    def close(self) -> None:
+        """Say goodbye and let go of everything."""
+        self.outputs.close()
+        self.bus.close()

@@ -68,10 +68,11 @@ class Address(NamedTuple):
 
 
 class Session(NamedTuple):
-    """Under which name a client is known, and whether the broker keeps its queue while it is away."""
+    """Under which name a client is known, whether the broker keeps its queue while it is away, and its last will."""
 
     client_id: str
     persistent: bool
+    will: Posting | None = None
 
 
 class Owner:
@@ -145,6 +146,8 @@ class Link:
             client.username_pw_set(self._address.username, self._address.password)
         if self._address.ca_file is not None:
             encrypt(client, self._address.ca_file, self._address.cert_file, self._address.key_file)
+        if session.will is not None:
+            client.will_set(session.will.topic, session.will.payload, qos=1, retain=session.will.retain)
         client.max_inflight_messages_set(0)
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected

@@ -31,6 +31,8 @@ FAREWELL_S: Final = 1.0
 class MqttBus:
     """A connection to an MQTT broker; connected when the constructor returns. Thread-safe.
 
+    `will` is what the broker publishes for us when the connection is lost without a goodbye.
+
     Raises Unavailable where no broker answers within `wait_s`, Misconfigured where it refuses the user, the password
     or the client id, or where the files for TLS do not work.
     """
@@ -42,13 +44,14 @@ class MqttBus:
         clock: Clock,
         *,
         persistent: bool,
+        will: Posting | None = None,
         wait_s: float = 10.0,
         keepalive_s: int = 10,
         queue_max: int = BUS_QUEUE_MAX,
     ) -> None:
         self._inbox = Inbox(queue_max)
         self._outgoing = Outgoing()
-        session = Session(client_id, persistent)
+        session = Session(client_id, persistent, will)
         self._keeper = keeper = Keeper(
             address, session, clock, keepalive_s=keepalive_s, inbox=self._inbox, outgoing=self._outgoing
         )

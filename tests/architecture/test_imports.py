@@ -30,6 +30,7 @@ OWNERS: Final = {
         "opsroom.app",
         "opsroom.live",
     ),
+    "google": ("collector.contract.sparkplug_b", "cyberfilter.outputs.sparkplug"),
     "httpx": ("collector.attach", "deploy", "opsroom.app", "opsroom.intake"),
     "influxdb_client": ("collector.historian.influx",),
     "msgspec": PACKAGES,

@@ -45,6 +45,12 @@ def test_our_own_words_registered_machines_and_kept_words_are_no_newcomers() -> 
     assert offered(found) == []
 
 
+def test_what_we_say_to_other_programs_ourselves_is_no_newcomer() -> None:
+    found = Newcomers(lambda: EMPTY, root="cybersyn", ours=("fab/+/event/#",))
+    found.hear(heard("fab/p02/event/PrintDone", "hall/p02/event/PrintDone"))
+    assert [prefix for prefix, _, _ in offered(found)] == ["hall/p02"]
+
+
 def test_machine_that_gets_its_place_is_offered_no_more() -> None:
     plants = [EMPTY]
     found = Newcomers(lambda: plants[-1], root="cybersyn")

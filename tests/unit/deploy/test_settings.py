@@ -53,6 +53,23 @@ def test_environment_wins_over_the_file(config: Path) -> None:
     assert (found.opsroom.port, found.opsroom.language) == (9001, "es")
 
 
+@pytest.mark.parametrize(("text", "flag"), [("true", True), ("false", False)])
+def test_flag_is_read_from_the_environment(text: str, flag: bool) -> None:
+    assert load(None, {"CYBERSYN_OUTPUTS_UNS": text}).outputs.uns is flag
+
+
+@pytest.mark.parametrize("text", ["1", "yes", "True", ""])
+def test_flag_that_is_neither_true_nor_false_is_refused(text: str) -> None:
+    with pytest.raises(Misconfigured, match=r"outputs\.uns = .*true or false"):
+        load(None, {"CYBERSYN_OUTPUTS_UNS": text})
+
+
+@pytest.mark.parametrize("levels", ["umh/+", "/umh", "umh//v1", "umh/#", "$umh"])
+def test_levels_that_are_no_topic_are_refused(levels: str) -> None:
+    with pytest.raises(Misconfigured, match=r"outputs\.uns_root"):
+        load(None, {"CYBERSYN_OUTPUTS_UNS_ROOT": levels})
+
+
 def test_minutes_that_would_go_before_their_samples_are_refused() -> None:
     text = refused(None, {"CYBERSYN_HISTORIAN_MINUTE_DAYS": "7"})
     assert text == "historian.minute_days = 7 is less than raw_days = 31; as many or more would work"
