@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from collector.contract.errors import Misconfigured, Refusal
+from collector.contract.shift import Hours, Shift, Upkeep
 from collector.contract.tree import Machine, Plant, Unit, read_plant
 from collector.registry import load_plant
 
@@ -111,8 +114,28 @@ def _lines(plant: Plant) -> Iterator[str]:
             yield f"reaction_s = {unit.reaction_s}"
         if unit.duty:
             yield f"duty = [{', '.join(map(_text, unit.duty))}]"
+        yield from _hours(unit.hours)
     for machine in sorted(plant.machines.values(), key=lambda machine: machine.device):
         yield from _machine(machine)
+
+
+def _hours(hours: Hours) -> Iterator[str]:
+    if hours.timezone is not None:
+        yield f"timezone = {_text(hours.timezone)}"
+    if hours.grid_g_per_kwh is not None:
+        yield f"grid_g_per_kwh = {hours.grid_g_per_kwh}"
+    if hours.shifts is not None:
+        yield f"shifts = [{', '.join(_table(shift) for shift in hours.shifts)}]"
+    if hours.closed:
+        yield f"closed = [{', '.join(day.isoformat() for day in hours.closed)}]"
+    if hours.maintenance:
+        yield f"maintenance = [{', '.join(_table(upkeep) for upkeep in hours.maintenance)}]"
+
+
+def _table(row: Shift | Upkeep) -> str:
+    """Return a row as an inline table of texts and lists of texts, for which JSON's forms do."""
+    told = msgspec.to_builtins(row)
+    return f"{{ {', '.join(f'{name} = {json.dumps(value, ensure_ascii=False)}' for name, value in told.items())} }}"
 
 
 def _machine(machine: Machine) -> Iterator[str]:

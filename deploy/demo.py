@@ -53,6 +53,7 @@ ROUND_PAUSE_S: Final = 1_200.0
 """Plant's seconds between two rounds of the recording: its jobs are short, and real printers rest."""
 RECORDED_PLACE: Final = "commons/valparaiso/recorded"
 _ROWS_A_WRITE: Final = 50_000
+_BATCHES_A_WRITE: Final = 200
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class _Demo:
         stack.callback(scout_bus.close)
         self.collected.broker = self.broker
         self.collected.open_door(wiring.door_of(settings, self.broker))
-        self.filtered = wiring.filtering(parts, facts=self.collected.spool)
+        self.filtered = wiring.filtering(parts, facts=self.collected.spool, book_facts=self.collected.spool)
         stack.callback(self.filtered.close)
         self.meters_kwh: dict[str, float] = {}
         self._remember()
@@ -165,6 +166,7 @@ class _Demo:
     def _kept(self, batches: Iterator[Batch], start: float) -> Iterator[Batch]:
         """Yield the batches; what they hold goes to the historian and into the book of jobs."""
         rows: list[ReadingRow] = []
+        hour: list[Batch] = []
         told = 0
         for batch in batches:
             fresh = rows_of([batch])
@@ -175,11 +177,16 @@ class _Demo:
                 rows.clear()
             with self.collected.spool.writing() as db:
                 keep_jobs(db, [batch])
+            hour.append(batch)
+            if len(hour) >= _BATCHES_A_WRITE:
+                self.filtered.books.rehearse(hour)
+                hour.clear()
             yield batch
             share = int(10 * (batch.at - start) / max(self.clock.start - start, 1.0))
             if share > told:
                 told = share
                 self.wish.say(f"history: {10 * share} %")
+        self.filtered.books.rehearse(hour)
         self.historian.write(rows)
 
     def serve(self) -> None:
@@ -190,6 +197,7 @@ class _Demo:
         self.supervisor.run("historian", collected.drain.turn)
         self.supervisor.run("newcomers", self.scout.turn)
         self.supervisor.run("cyberfilter", partial(filtered.cyberfilter.turn, 0.1))
+        self.supervisor.run("production", partial(filtered.books.turn, 0.1))
         self.supervisor.run("register", wiring.watching(self.register))
         port = Port(application(self._service(), version=version("cybersyn")), host="127.0.0.1", port=wish.port)
         address = self.broker.address

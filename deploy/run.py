@@ -170,13 +170,14 @@ class _Works:
             historian = wiring.historian(self.settings, self.folder)
             self.stack.callback(historian.close)
         parts = self._parts(address, historian)
-        self.filtered = wiring.filtering(parts, facts=self._facts())
+        self.filtered = wiring.filtering(parts, facts=self._facts(), book_facts=self._facts())
         self.stack.callback(self.filtered.close)
         published = self.filtered.published = wiring.publishing(parts, self.filtered, facts=self._facts())
         if published is not None:
             self.stack.callback(published.close)
             self.loops.append(("outputs", published.turn))
         self.loops.append(("cyberfilter", partial(self.filtered.cyberfilter.turn, 0.25)))
+        self.loops.append(("production", partial(self.filtered.books.turn, 0.25)))
         self._serve(self.filtered.service(self.supervisor), self.settings.cyberfilter)
 
     def _facts(self) -> FactLog:

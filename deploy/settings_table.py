@@ -214,6 +214,9 @@ class Cyberfilter:
     collector_url: str = _row(
         "http://127.0.0.1:8051", "where it reads the facts when it runs as a process of its own", _is_url
     )
+    production_days: int = _row(
+        730, "days that the production book keeps states, jobs, parts and meters' minutes; 0: for ever", _DAYS
+    )
 
 
 @dataclass(frozen=True)

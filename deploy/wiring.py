@@ -19,6 +19,7 @@ from collector.bus.edge import EdgeLink
 from collector.bus.link import Address
 from collector.bus.mosquitto import MosquittoFiles
 from collector.bus.mqtt import MqttBus
+from collector.chronicle import SqliteChronicle
 from collector.contract.errors import Unavailable
 from collector.contract.ports import Bus, Clock, FactLog, Historian, Posting
 from collector.disk import Bounds, Disk
@@ -44,6 +45,8 @@ from collector.spool import Spool
 from collector.stays import MovedHistorian
 from collector.violations import Violation
 from collector.ways import Ways
+from cyberfilter.bookkeeping import READER as BOOK_READER
+from cyberfilter.bookkeeping import Bookkeeping
 from cyberfilter.contract.alert import shown as shown_alert
 from cyberfilter.contract.index import shown as shown_index
 from cyberfilter.outputs.home_assistant import Home
@@ -125,7 +128,8 @@ def collecting(parts: Parts) -> Collecting:
     chosen, register = parts.settings.collector, parts.register
     disk = Disk(parts.folder, Bounds(chosen.log_bytes_max, chosen.disk_reserve_bytes), ballast=True)
     spool = Spool(parts.folder / "facts.db", disk=disk, silent_s_max=86_400.0 * chosen.reader_silent_days)
-    spool.passed(FILTER_READER, 0)  # facts wait for the cyberfilter from the first on
+    for reader in (FILTER_READER, BOOK_READER):
+        spool.passed(reader, 0)  # facts wait for them from the first on
     bus = MqttBus(parts.address, f"{parts.root}-{chosen.name}", parts.clock, persistent=True)
     part = Collector(
         spool=spool,
@@ -214,8 +218,8 @@ def watching(register: Register) -> Callable[[], object]:
     return turn
 
 
-def filtering(parts: Parts, *, facts: FactLog) -> Filtering:
-    """Return the cyberfilter at work."""
+def filtering(parts: Parts, *, facts: FactLog, book_facts: FactLog) -> Filtering:
+    """Return the cyberfilter at work; the production book reads the same log as a reader of its own."""
     journal = SqliteJournal(parts.folder / "journal.db")
     bus = MqttBus(parts.address, f"{parts.root}-cyberfilter", parts.clock, persistent=True)
     part = Cyberfilter(
@@ -227,8 +231,17 @@ def filtering(parts: Parts, *, facts: FactLog) -> Filtering:
         plant=parts.register.plant,
         root=parts.root,
     )
+    chronicle = SqliteChronicle(parts.folder / "production.db")
+    books = Bookkeeping(
+        facts=book_facts,
+        chronicle=chronicle,
+        clock=parts.clock,
+        plant=parts.register.plant,
+        kept_days=parts.settings.cyberfilter.production_days,
+    )
     parts.register.listen("cyberfilter", part.replant)
-    return Filtering(part, journal, bus)
+    parts.register.listen("production", books.replant)
+    return Filtering(part, journal, bus, books, chronicle)
 
 
 def wanted_outputs(settings: Settings) -> Wanted:

@@ -12,11 +12,12 @@ import collector.me_api
 import collector.newcomer_api
 import collector.state_api
 import cyberfilter.api
+import cyberfilter.production_api
 from collector import listing, log_figures
 from collector.bus.broker import EmbeddedBroker
 from collector.bus.mqtt import MqttBus
 from collector.contract.figure import Figure
-from collector.contract.ports import Bus, Historian
+from collector.contract.ports import Bus, Chronicle, Historian
 from collector.doors import Door
 from collector.drain import Drain
 from collector.journal import SqliteJournal
@@ -28,6 +29,7 @@ from collector.register import Register
 from collector.security import Record
 from collector.service import Collector
 from collector.spool import Spool
+from cyberfilter.bookkeeping import Bookkeeping
 from cyberfilter.outputs.service import Outputs
 from cyberfilter.service import Cyberfilter
 from deploy.lines import Where, to_type
@@ -123,25 +125,28 @@ class Collecting:
 
 @dataclass
 class Filtering:
-    """The cyberfilter with its journal and its bus, and what lets other programs read it, where that is wanted."""
+    """The cyberfilter with its journal and its bus, the production book, and what lets other programs read it."""
 
     cyberfilter: Cyberfilter
     journal: SqliteJournal
     bus: Bus
+    books: Bookkeeping
+    chronicle: Chronicle
     published: Publishing | None = None
 
     def service(self, supervisor: Supervisor) -> Service:
         """Return what it puts on its port."""
         return Service(
             "Cybersyn cyberfilter",
-            [cyberfilter.api.routes(self.cyberfilter)],
-            lambda: supervisor.reason() or self.cyberfilter.ready(),
+            [cyberfilter.api.routes(self.cyberfilter), cyberfilter.production_api.routes(self.books)],
+            lambda: supervisor.reason() or self.cyberfilter.ready() or self.books.ready(),
             self.figures,
         )
 
     def figures(self) -> Iterator[Figure]:
         """Yield its figures for /metrics."""
         yield from self.cyberfilter.figures()
+        yield from self.books.figures()
         if self.published is not None:
             yield from self.published.outputs.figures()
 
@@ -150,6 +155,8 @@ class Filtering:
         self.cyberfilter.close()
         self.bus.close()
         self.journal.close()
+        self.books.close()
+        self.chronicle.close()
 
 
 @dataclass

@@ -23,10 +23,11 @@ from opsroom.door import ASKED, Asked, Door
 from opsroom.intake import keep_asking
 from opsroom.live import CLIENTS_MAX, Client, Hub, Pump, keep_telling, serve
 from opsroom.notice import About, Notice
-from opsroom.screens import PATHS, SCREENS, machine, screen_at
+from opsroom.screens import PATHS, SCREENS, machine, production, screen_at
 from opsroom.screens.frame import View, framed, query_of
 from opsroom.views.machine import usual_rank
 from opsroom.views.outlook import Outlook
+from opsroom.views.production import JOBS_MAX, Item, period
 from opsroom.words import FALLBACK, catalogue, pick
 
 ASSETS: Final = Path(__file__).parent / "assets"
@@ -183,9 +184,15 @@ def _board(server: FastAPI, about: About) -> _Board:
     async def outlook(ask: dict[str, str], search: str) -> list[Any]:
         return await _outlook(server, ask, _view(search))
 
+    async def made(ask: dict[str, str], search: str) -> list[Any]:
+        return await _production(server, ask, _view(search))
+
     board.callback(Output("room", "children"), Input("address", "pathname"), Input("address", "search"))(page)
     board.callback(Output("outlook", "children"), Input("outlook-ask", "data"), dash.State("address", "search"))(
         outlook
+    )
+    board.callback(Output("production", "children"), Input("production-ask", "data"), dash.State("address", "search"))(
+        made
     )
     return board
 
@@ -209,6 +216,19 @@ async def _outlook(server: FastAPI, ask: dict[str, str], view: View) -> list[Any
         found = msgspec.convert(answer.json(), Outlook)
         measured = await _measured(api, place, index, until=found.at[0])
     return machine.outlook_drawn(found, measured, view)
+
+
+async def _production(server: FastAPI, ask: dict[str, str], view: View) -> list[Any]:
+    """Return what a period came to, asked of our own API in process, or a sentence that says why there is nothing."""
+    chosen, place = period(ask["period"]), {"place": ask["place"]} if ask["place"] else {}
+    async with _inside(server) as api:
+        window = {**place, "last_s": str(chosen.last_s)}
+        answer = await api.get("/api/v1/production", params={**window, "by": chosen.by, "depth": "1", "limit": "500"})
+        listed = await api.get("/api/v1/production", params={**window, "by": "job", "limit": str(JOBS_MAX)})
+    if answer.status_code != httpx.codes.OK or listed.status_code != httpx.codes.OK:
+        return production.nothing(view, _detail(answer) or _detail(listed))
+    items, jobs = (msgspec.convert(found.json()["items"], list[Item]) for found in (answer, listed))
+    return production.told(items, jobs, view)
 
 
 def _inside(server: FastAPI) -> httpx.AsyncClient:

@@ -202,3 +202,42 @@ class Journal(Protocol):
 
     def close(self) -> None:
         """Let go of the file."""
+
+
+class Record(NamedTuple):
+    """Something of a device that lasted from `start` to `end` (Unix s; the same for a moment): kind and key name it."""
+
+    kind: str
+    device: str
+    key: str
+    start: float
+    end: float
+    body: bytes
+
+
+class Chronicle(Protocol):
+    """What happened, by kind, device and time, with the number of the last fact that is in it: both or neither."""
+
+    def keep(self, records: Sequence[Record], *, n: int | None = None) -> None:
+        """Keep the records, each instead of the one of its kind, device and key, and the number, in one transaction.
+
+        Raises Unavailable: then nothing of the call was kept.
+        """
+
+    def n(self) -> int:
+        """Return the number of the last fact that is in it, 0 before there is one."""
+
+    def get(self, kind: str, device: str, key: str) -> Record | None:
+        """Return the record of this name."""
+
+    def find(self, kind: str, device: str, *, start: float, end: float) -> list[Record]:
+        """Return the records that touch [start, end), by start and key."""
+
+    def newest(self, kind: str, device: str, *, before: float) -> Record | None:
+        """Return the last record that started before this moment (Unix s)."""
+
+    def forget(self, before: float, *, most: int) -> int:
+        """Let go of at most so many records that ended before this moment (Unix s); return how many went."""
+
+    def close(self) -> None:
+        """Let go of the file."""

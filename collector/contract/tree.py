@@ -16,6 +16,7 @@ from collector.contract.errors import Misconfigured, Refusal
 from collector.contract.indicator import is_name
 from collector.contract.limits import DURATION_S_MAX, NUMBER_ABS_MAX, TIME_S_MAX, TOPIC_BYTES_MAX
 from collector.contract.place import check_device, check_place, contains, parent
+from collector.contract.shift import Hours, check_hours
 
 REACTION_S_BY_DEPTH: Final = {0: 3_600.0, 1: 3_600.0, 2: 28_800.0, 3: 172_800.0}
 """Reaction times proposed until a unit agrees its own, by height above the machine (cyberstride.md 2.1)."""
@@ -26,7 +27,8 @@ _PREFIX: Final = re.compile(r"[A-Za-z0-9_.:@=~-]+(/[A-Za-z0-9_.:@=~-]+)*")
 class Unit(msgspec.Struct, frozen=True):
     """A unit of the recursion: its agreed time before an alert goes one level up, and who is on duty there.
 
-    `duty` are names that the unit chose: of people, or of a shared phone.
+    `duty` are names that the unit chose: of people, or of a shared phone. `hours` are the keys of `Hours` in the
+    unit's own table: timezone, shifts, closed, maintenance, grid_g_per_kwh.
     """
 
     place: str
@@ -34,6 +36,7 @@ class Unit(msgspec.Struct, frozen=True):
     level: str = ""
     reaction_s: float | None = None
     duty: tuple[str, ...] = ()
+    hours: Hours = Hours()
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -104,13 +107,14 @@ def read_plant(parsed: Mapping[str, Any]) -> Plant:
     'native'
     """
     try:
-        units = {p: msgspec.convert({"place": p, **row}, Unit) for p, row in parsed.get("units", {}).items()}
+        units = {p: _unit(p, row) for p, row in parsed.get("units", {}).items()}
         machines = {d: msgspec.convert({"device": d, **row}, Machine) for d, row in parsed.get("machines", {}).items()}
     except (msgspec.ValidationError, TypeError) as error:
         raise Misconfigured(f"plant file: {error}") from None
     try:
-        for place in units:
+        for place, unit in units.items():
             check_place(place)
+            check_hours(place, unit.hours)
         for machine in machines.values():
             _check_machine(machine)
     except Refusal as refusal:
@@ -125,6 +129,11 @@ def read_plant(parsed: Mapping[str, Any]) -> Plant:
     for place in everywhere - set(units):
         units[place] = Unit(place, place.rpartition("/")[2])
     return Plant(units, machines)
+
+
+def _unit(place: str, row: Mapping[str, Any]) -> Unit:
+    """Return the unit of a table, named by its last segment if by nothing else; its hours stand beside the rest."""
+    return msgspec.convert({"place": place, "name": place.rpartition("/")[2], **row, "hours": row}, Unit)
 
 
 def _check_machine(machine: Machine) -> None:

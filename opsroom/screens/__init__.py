@@ -5,10 +5,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from opsroom.screens import alerts, intake, machine, now, phone
+from opsroom.screens import alerts, intake, machine, now, phone, production
 from opsroom.screens.frame import Screen
 
-SCREENS: Final[tuple[Screen, ...]] = (now.SCREEN, machine.SCREEN, alerts.SCREEN, intake.SCREEN, phone.SCREEN)
+SCREENS: Final[tuple[Screen, ...]] = (
+    now.SCREEN,
+    machine.SCREEN,
+    production.SCREEN,
+    alerts.SCREEN,
+    intake.SCREEN,
+    phone.SCREEN,
+)
 PATHS: Final = frozenset(screen.path for screen in SCREENS)
 
 

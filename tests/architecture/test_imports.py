@@ -25,6 +25,7 @@ OWNERS: Final = {
         "collector.newcomer_api",
         "collector.state_api",
         "cyberfilter.api",
+        "cyberfilter.production_api",
         "deploy",
         "opsroom.api",
         "opsroom.app",
@@ -44,7 +45,13 @@ OWNERS: Final = {
     ),
     "paho": ("collector.bus", "firmware_sim.uplink", "firmware_sim.replay"),
     "prometheus_client": ("deploy.web",),
-    "pydantic": ("collector.api", "collector.machine_api", "collector.newcomer_api", "cyberfilter.api"),
+    "pydantic": (
+        "collector.api",
+        "collector.machine_api",
+        "collector.newcomer_api",
+        "cyberfilter.api",
+        "cyberfilter.production_api",
+    ),
     "sqlite3": (
         "collector.backlog",
         "collector.backup",

@@ -286,6 +286,26 @@ def api(server: FastAPI, plant: MadeUpPlant) -> None:  # tidy: one small functio
         return plant.act(alert_id, told["action"], told.get("note"))
 
 
+def production_api(server: FastAPI, plant: MadeUpPlant) -> None:
+    """Put on the server what the page Production asks: a morning of one place, and a job."""
+    lost_s = {"planned_s": 28_800.0, "unknown_s": 5_400.0, "idle_s": 7_200.0, "running_s": 16_200.0}
+    figures = {"oee_ratio": 0.61, "oee_availability_ratio": 0.69, "performance_ratio": 0.97, "good_parts": 12.0}
+    period = {
+        "place": "commons/valparaiso",
+        "from": "2026-11-23T06:00:00.000Z",
+        "to": "2026-11-23T14:00:00.000Z",
+        "indicators": figures,
+        "coverage": {"state_ratio": 0.81},
+        "losses": {**lost_s, "speed_s": 500.0, "scrap_s": 700.0, "effective_s": 15_000.0},
+    }
+    job = {"place": "commons/valparaiso/printing/mk4-01", "job": "j", "name": "hook.gcode", "outcome": "done"}
+
+    @server.get("/api/v1/production")
+    async def production(by: str) -> dict[str, Any]:
+        rows = [{**period, **job}] if by == "job" else [period]
+        return listed(rows if plant.machines else [])
+
+
 def intake_api(server: FastAPI, plant: MadeUpPlant) -> None:
     """Put on the server what the page Intake asks."""
 
@@ -343,6 +363,7 @@ class Served:
         app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
         api(app, plant)
         intake_api(app, plant)
+        production_api(app, plant)
         room = mount(
             app, bus=plant.bus, clock=PlantClock(), seed=plant.seed, notice=Notice(len(plant.machines)), version="0"
         )

@@ -12,12 +12,21 @@ from opsroom.screens import SCREENS
 from opsroom.words import LANGUAGES, catalogue
 
 PLACE = "/machine?place=commons/valparaiso/printing/mk4-01"
-PATHS = {"now": "/", "machine": PLACE, "chooser": "/machine", "alerts": "/alerts", "intake": "/intake"}
-PATHS |= {"phone": "/hand?place=commons/valparaiso/printing/mk4-01", "hands": "/hand"}
+PATHS = {
+    "now": "/",
+    "machine": PLACE,
+    "chooser": "/machine",
+    "production": "/production?place=commons/valparaiso",
+    "alerts": "/alerts",
+    "intake": "/intake",
+    "phone": "/hand?place=commons/valparaiso/printing/mk4-01",
+    "hands": "/hand",
+}
 DRAWN = {
     "now": ".tile",
     "machine": ".chart .main-svg",
     "chooser": ".chooser li",
+    "production": ".bars li",
     "alerts": "li.alert h3",
     "intake": "[data-ops=intake-devices] tbody tr",
     "phone": ".phone-state .status",

@@ -19,6 +19,7 @@ from cyberfilter.indices.catalogue import CATALOGUE as INDICES
 from opsroom.screens import SCREENS
 from opsroom.theme import THEMES
 from opsroom.views.intake import Standing
+from opsroom.views.production import IN_RUNNING, LOSSES, PERIODS
 from opsroom.words import LANGUAGES, catalogue, number
 
 ROOM = Path(opsroom.__file__).parent
@@ -39,6 +40,8 @@ CLOSED = {
     "language": set(LANGUAGES),
     "theme": {row.name for row in THEMES},
     "intake.standing": set(Standing),
+    "production.period": {row.name for row in PERIODS},
+    "production.loss": {"planned", "running", "effective", *LOSSES, *IN_RUNNING},
 }
 # Families with a fallback, whose members others decide.
 OPEN = (
@@ -56,6 +59,7 @@ OPEN = (
     "refused.",
     "noticed.",
     "intake.",
+    "production.",
 )
 SENTENCE = re.compile(r"^[A-Z][a-z]+ [a-z]+|[a-z]{2,} [a-z]{2,} [a-z]{2,}")
 ALLOWED = re.compile(r"sec-fetch-site|no lists to start from|default-src|^font-src|^frame-ancestors")
@@ -94,6 +98,9 @@ def test_spanish_is_translated() -> None:
         "alert.whose_own",
         "jobs.because",
         "intake.command",
+        "production.bar",
+        "production.oee_ratio",
+        "production.percent",
     }
 
 
