@@ -23,6 +23,13 @@ class Line(NamedTuple):
     step: str = ""
 
 
+class Dialled(NamedTuple):
+    """How a machine stands that we dial: `where` it is, and the `trouble` with it, None where it answers."""
+
+    where: str
+    trouble: str | None
+
+
 class Heard(NamedTuple):
     """What is known of a device.
 
@@ -36,11 +43,12 @@ class Heard(NamedTuple):
     violations: Sequence[Violation]
     registered: bool
     has_password: bool
+    dialled: Dialled | None = None
 
 
 def lines(heard: Heard) -> list[Line]:
     """Return the findings, in the order in which one would look."""
-    return [*_registered(heard), *_broker(heard), *_presence(heard), *_words(heard), *_refused(heard)]
+    return [*_registered(heard), *_dialled(heard), *_broker(heard), *_presence(heard), *_words(heard), *_refused(heard)]
 
 
 def _registered(heard: Heard) -> Iterator[Line]:
@@ -52,11 +60,19 @@ def _registered(heard: Heard) -> Iterator[Line]:
         return
     assert heard.row is not None
     yield Line("place", True, f"stands at {heard.row['place']}, speaks {heard.row['dialect']}")
-    if not heard.has_password:
+    if not heard.has_password and heard.dialled is None:
         text = "it has no password at the broker"
         yield Line(
             "password", False, text, f"cybersyn machine add {heard.row['place']} --device {device}: that makes one"
         )
+
+
+def _dialled(heard: Heard) -> Iterator[Line]:
+    if heard.dialled is None:
+        return
+    where, trouble = heard.dialled
+    step = "is it switched on, in the local network, and is its access code the one that we have?"
+    yield Line("dialled", trouble is None, f"{where}: {trouble or 'it answers'}", step if trouble else "")
 
 
 def _broker(heard: Heard) -> Iterator[Line]:

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Header, HTTPException
 from pydantic import BaseModel, Field
 
 from collector import listing, quarantine
-from collector.check import Heard, lines
+from collector.check import Dialled, Heard, lines
 from collector.contract.errors import Refusal
 from collector.contract.tree import Machine
 from collector.keys import user_name
@@ -32,16 +32,23 @@ _STATUS: Final = {
 
 
 class Desk(NamedTuple):
-    """What the routes need: the register, its token, the lines to type, and what the broker refused lately."""
+    """What the routes need: the register, its token, the lines to type, what the broker refused lately.
+
+    `dialled` tells how a machine stands that we dial, None for one that comes by itself.
+    """
 
     register: Register
     token: str
     to_type: ToType
     violations: Callable[[], Sequence[Violation]]
+    dialled: Callable[[str], Dialled | None] = lambda _: None
 
 
 class NewMachine(BaseModel):
-    """A machine that comes: `device` is the place's last part unless given, a foreign dialect's prefix DIALECT/ID."""
+    """A machine that comes: `device` is the place's last part unless given, a foreign dialect's prefix DIALECT/ID.
+
+    `attach` is as in the plant file, of a machine that we dial; its secret is none of it.
+    """
 
     place: str
     device: str | None = None
@@ -49,6 +56,7 @@ class NewMachine(BaseModel):
     prefix: str | None = None
     cadence_s: float = Field(default=0.0, ge=0.0, le=1e9)
     clock: Literal["own", "none"] = "own"
+    attach: dict[str, Any] | None = None
 
 
 class NewPlace(BaseModel):
@@ -102,7 +110,8 @@ def _heard(collector: Collector, desk: Desk, device: str) -> Heard:
     names = {device, user_name(device)}
     registered = device in desk.register.plant.machines
     violations = [violation for violation in desk.violations() if violation.who in names]
-    return Heard(device, row, own, violations, registered, device in desk.register.keys.devices())
+    has_password = device in desk.register.keys.devices()
+    return Heard(device, row, own, violations, registered, has_password, desk.dialled(device))
 
 
 def _guard(token: str) -> Callable[[str | None], None]:

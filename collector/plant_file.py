@@ -151,16 +151,21 @@ def _machine(machine: Machine) -> Iterator[str]:
     if machine.formerly:
         stays = ", ".join(f"{{ place = {_text(stay.place)}, until = {stay.until} }}" for stay in machine.formerly)
         yield f"formerly = [{stays}]"
+    head = f"machines.{_text(machine.device)}"
+    if machine.attach is not None:
+        yield from _values(f"{head}.attach", machine.attach)
     for index, capacity in sorted(machine.indices.items()):
-        yield f"[machines.{_text(machine.device)}.indices.{_text(index)}]"
-        yield f"capability = {capacity.capability}"
-        if capacity.potentiality is not None:
-            yield f"potentiality = {capacity.potentiality}"
+        yield from _values(f"{head}.indices.{_text(index)}", capacity)
     for indicator, limits in sorted(machine.limits.items()):
-        yield f"[machines.{_text(machine.device)}.limits.{_text(indicator)}]"
-        for side, bound in (("low", limits.low), ("high", limits.high)):
-            if bound is not None:
-                yield f"{side} = {bound}"
+        yield from _values(f"{head}.limits.{_text(indicator)}", limits)
+
+
+def _values(head: str, values: msgspec.Struct) -> Iterator[str]:
+    """Yield a table of texts and numbers; what is None is left out."""
+    yield f"[{head}]"
+    for name, value in msgspec.to_builtins(values).items():
+        if value is not None:
+            yield f"{name} = {_text(value) if isinstance(value, str) else value}"
 
 
 def _text(value: Any) -> str:

@@ -7,11 +7,13 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
 
 from collector.contract.errors import Misconfigured, Refusal
 from collector.contract.topics import Kind, Topic
-from collector.contract.tree import Limits, Machine, Plant, read_plant
+from collector.contract.tree import Attach, Limits, Machine, Plant, read_plant
 from collector.dialects import DIALECTS, Dialect, Found
 
 NATIVE: Final = "native"
@@ -35,11 +37,18 @@ def load_plant(path: Path) -> Plant:
 
 
 def wished(
-    place: str, *, device: str | None, dialect: str, prefix: str | None, cadence_s: float, clock: Literal["own", "none"]
+    place: str,
+    *,
+    device: str | None,
+    dialect: str,
+    prefix: str | None,
+    cadence_s: float,
+    clock: Literal["own", "none"],
+    attach: Mapping[str, Any] | None = None,
 ) -> Machine:
     """Return a machine that comes; left out, its id is the place's last part, and its prefix the dialect's usual.
 
-    Raises Refusal where the dialect has no usual prefix.
+    Raises Refusal where the dialect has no usual prefix, or `attach` is not as the plant file has it.
     """
     device = device or place.rpartition("/")[2]
     row = DIALECTS.get(dialect)
@@ -47,7 +56,11 @@ def wished(
         if row.usual_prefix is None:
             raise Refusal("bad_machine", f"{row.title} has no usual prefix: say which topic it speaks under (prefix)")
         prefix = row.usual_prefix.format(device=device)
-    return Machine(device, place, dialect, prefix, cadence_s, clock)
+    try:
+        dialled = None if attach is None else msgspec.convert(attach, Attach)
+    except msgspec.ValidationError as error:
+        raise Refusal("bad_machine", f"attach of {device}: {error}") from None
+    return Machine(device, place, dialect, prefix, cadence_s, clock, attach=dialled)
 
 
 class Address(NamedTuple):

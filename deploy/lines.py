@@ -20,7 +20,9 @@ class Where(NamedTuple):
 
 
 def to_type(machine: Machine, password: str, where: Where) -> list[str]:
-    """Return the lines for this machine, the broker's address first."""
+    """Return the lines for this machine, the broker's address first; nothing to type into one that we dial."""
+    if machine.attach is not None:
+        return _DIALLED[machine.attach.kind]
     told = _LINES.get(machine.dialect, _foreign)(machine, password, where)
     return [
         f"broker    {where.host} port {where.port}, MQTT 3.1.1 (elsewhere: this machine's address in your network)",
@@ -68,6 +70,19 @@ def _foreign(machine: Machine, password: str, where: Where) -> list[str]:
     del password, where
     return ["", f"let it publish below {machine.prefix}/"]
 
+
+_DIALLED: Final = {
+    "bambu": [
+        "",
+        "on the printer: switch LAN access on (on newer firmware LAN-only mode); nothing else is to be typed.",
+        "It serves one listener in the local network well: leave other tools of this kind off.",
+        "Cybersyn asks for its state and changes nothing.",
+    ],
+    "prusalink": [
+        "",
+        "on the printer: switch PrusaLink on (Settings, Network); nothing else is to be typed.",
+    ],
+}
 
 _LINES: Final[Mapping[str, Callable[[Machine, str, Where], list[str]]]] = {"native": _native, "octoprint": _octoprint}
 """By dialect; those of other dialects come with their decoders."""

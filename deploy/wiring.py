@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from collector import listing
+from collector.attach.switchboard import Switchboard
 from collector.bus.broker import EmbeddedBroker
 from collector.bus.broker_log import LogFile, LogTopics
 from collector.bus.edge import EdgeLink
@@ -158,6 +159,7 @@ def collecting(parts: Parts) -> Collecting:
         Login(parts.keys, required=login_required(parts.settings), on_violation=violations.hear),
         violations,
         Mine(parts.folder / "people.db"),
+        Switchboard(bus, parts.folder),
     )
 
 

@@ -14,6 +14,7 @@ import collector.state_api
 import cyberfilter.api
 import cyberfilter.production_api
 from collector import listing, log_figures
+from collector.attach.switchboard import Switchboard
 from collector.bus.broker import EmbeddedBroker
 from collector.bus.mqtt import MqttBus
 from collector.contract.figure import Figure
@@ -52,11 +53,18 @@ class Collecting:
     login: Login
     violations: Record
     mine: Mine
+    attached: Switchboard
     broker: EmbeddedBroker | None = None
 
     def service(self, supervisor: Supervisor, where: Where) -> Service:
         """Return what it puts on its port; `where` is the broker as machines reach it."""
-        desk = Desk(self.register, self.token, lambda m, word: to_type(m, word, where), self.violations.newest)
+        desk = Desk(
+            self.register,
+            self.token,
+            lambda m, word: to_type(m, word, where),
+            self.violations.newest,
+            self.attached.dialled,
+        )
         return Service(
             "Cybersyn collector",
             [
@@ -75,6 +83,7 @@ class Collecting:
         if door is not None:
             self.register.listen("broker", lambda plant: door.apply(plant, self.keys))
         self.register.listen("collector", self.collector.replant)
+        self.register.listen("dialled machines", self.attached.replant)
         if self.broker is not None:
             self.broker.on_violation = self.violations.hear
         self.register.tell()
@@ -90,6 +99,7 @@ class Collecting:
         """Yield its figures for /metrics."""
         yield from listing.figures(self.spool, self.collector.memory)
         yield from log_figures.figures(self.spool, self.drain)
+        yield from self.attached.figures()
         yield Figure("cybersyn_bus_connected", "gauge", "whether the broker answers", float(self.bus.connected))
         yield Figure("cybersyn_bus_sessions_lost", "counter", "sessions that the broker forgot", self.bus.sessions_lost)
         if self.broker is not None:
@@ -117,7 +127,8 @@ class Collecting:
         yield Figure("cybersyn_historian_refused_rows", "counter", "rows refused for good", self.drain.refused_count)
 
     def close(self) -> None:
-        """Let go of everything, the bus first."""
+        """Let go of everything: of the machines that are dialled first, then of the bus."""
+        self.attached.close()
         self.bus.close()
         self.spool.close()
         self.mine.close()

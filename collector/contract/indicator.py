@@ -7,7 +7,7 @@ import re
 from typing import Final, NamedTuple
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
-_TOOL: Final = re.compile(r"nozzle\d+_")
+_FURTHER: Final = re.compile(r"(nozzle|ams)\d+_")
 
 
 class Indicator(NamedTuple):
@@ -36,6 +36,10 @@ _SHIPPED: Final = (
     Indicator("progress_ratio", "1", 0, 1, "share of the job that is done"),
     Indicator("smoke_ratio", "1", 0, 1, "what a smoke detector says: 0 clean air, 1 smoke"),
     Indicator("estimate_s", "s", 0, 1e8, "how long the job should take, as estimated before it began"),
+    Indicator("ams_degc", "°C", -50, 300, "temperature in the filament changer"),
+    Indicator("ams_humidity_pct", "%", 0, 100, "relative humidity in the filament changer"),
+    Indicator("ams_dryness_grade", "grade", 1, 5, "how dry the filament changer says it is: 1 wet, 5 dry"),
+    Indicator("spool_left_pct", "%", 0, 100, "what is left on the spool in use, by its tag"),
 )
 _UNIT_WORDS: Final = {"degc": "°C", "w": "W", "v": "V", "a": "A", "kwh": "kWh", "ratio": "1", "pct": "%"}
 CATALOGUE: Final = {indicator.name: indicator for indicator in _SHIPPED}
@@ -49,8 +53,8 @@ def is_name(text: str) -> bool:
 
 
 def known(name: str) -> Indicator | None:
-    """Return the catalogue's row; a further tool (`nozzle1_degc`) has the row of the first."""
-    return CATALOGUE.get(name) or CATALOGUE.get(_TOOL.sub("nozzle_", name))
+    """Return the catalogue's row; a further tool or changer (`nozzle1_degc`) has the row of the first."""
+    return CATALOGUE.get(name) or CATALOGUE.get(_FURTHER.sub(r"\1_", name))
 
 
 def unit_of(name: str) -> str:

@@ -21,6 +21,9 @@ from collector.contract.shift import Hours, check_hours
 REACTION_S_BY_DEPTH: Final = {0: 3_600.0, 1: 3_600.0, 2: 28_800.0, 3: 172_800.0}
 """Reaction times proposed until a unit agrees its own, by height above the machine (cyberstride.md 2.1)."""
 REACTION_S_TOP: Final = 604_800.0
+_HOST: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+")
+_PORT_MAX: Final = 65_535
+_FINGERPRINT: Final = re.compile(r"[0-9A-Fa-f]{64}")
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_.:@=~-]+(/[A-Za-z0-9_.:@=~-]+)*")
 
 
@@ -60,12 +63,33 @@ class Stay(msgspec.Struct, frozen=True):
     until: float
 
 
+class Attach(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a machine is dialled that does not come to our broker; its secrets stand elsewhere.
+
+    A Bambu printer is known by the authority in `ca_file` (PEM), which has certified its serial number, or by the
+    SHA-256 `fingerprint` of its certificate (64 hex digits). `poll_s` is how often PrusaLink is asked.
+    """
+
+    kind: Literal["bambu", "prusalink"]
+    host: str
+    port: int | None = None
+    fingerprint: str | None = None
+    ca_file: str | None = None
+    poll_s: float = 3.0
+
+
+ATTACH_PORTS: Final = {"bambu": 8883, "prusalink": 80}
+"""Where a machine listens unless told otherwise."""
+POLL_S_MIN: Final = 1.0
+POLL_S_MAX: Final = 60.0
+
+
 class Machine(msgspec.Struct, frozen=True):
     """A device and where it stands; `prefix` is the topic under which a foreign dialect speaks.
 
     `cadence_s` is how often it speaks when all is well; 0: unknown, and its silence means nothing. `clock` "none":
     it has no clock of its own, and its samples bear their arrival time. `formerly` is where it stood before, oldest
-    first.
+    first. `attach` says how we dial it, where it does not come to our broker.
     """
 
     device: str
@@ -77,6 +101,7 @@ class Machine(msgspec.Struct, frozen=True):
     indices: dict[str, Capacity] = {}
     limits: dict[str, Limits] = {}
     formerly: tuple[Stay, ...] = ()
+    attach: Attach | None = None
 
 
 class Plant(msgspec.Struct, frozen=True):
@@ -141,6 +166,8 @@ def _check_machine(machine: Machine) -> None:
     check_place(machine.place)
     if not 0.0 <= machine.cadence_s <= DURATION_S_MAX:
         raise Refusal("bad_cadence", f"machines.{machine.device}: cadence_s = {machine.cadence_s} is not within 0..1e9")
+    if machine.attach is not None:
+        _check_attach(machine, machine.attach)
     since = 0.0
     for stay in machine.formerly:
         check_device(stay.place[1:]) if stay.place.startswith("@") else check_place(stay.place)
@@ -161,6 +188,29 @@ def _check_limits(where: str, indicator: str, limits: Limits) -> None:
         raise Refusal("bad_limits", f"{where}: low = {low} and high = {high}; one of them, or low below high")
     if any(bound is not None and not abs(bound) <= NUMBER_ABS_MAX for bound in (low, high)):
         raise Refusal("bad_limits", f"{where}: low = {low} and high = {high} are not within ±{NUMBER_ABS_MAX:g}")
+
+
+def _check_attach(machine: Machine, attach: Attach) -> None:
+    """Raise a Refusal `bad_attach` that names key, value and bound."""
+
+    def refuse(key: str, what: str) -> Refusal:
+        return Refusal("bad_attach", f"machines.{machine.device}.attach: {key} {what}")
+
+    if attach.kind != machine.dialect:
+        raise refuse("kind", f"= {attach.kind!r}, but its dialect is {machine.dialect!r}: they have to be the same")
+    if not _HOST.fullmatch(attach.host):
+        raise refuse("host", f"= {attach.host[:80]!r} is neither a name nor an address")
+    if attach.port is not None and not 1 <= attach.port <= _PORT_MAX:
+        raise refuse("port", f"= {attach.port} is not within 1..{_PORT_MAX}")
+    if not POLL_S_MIN <= attach.poll_s <= POLL_S_MAX:
+        raise refuse("poll_s", f"= {attach.poll_s} is not within {POLL_S_MIN:g}..{POLL_S_MAX:g}")
+    if attach.fingerprint is not None and not _FINGERPRINT.fullmatch(attach.fingerprint.replace(":", "")):
+        raise refuse("fingerprint", f"= {attach.fingerprint[:80]!r} is not 64 hex digits (SHA-256)")
+    known_by = sum(known is not None for known in (attach.fingerprint, attach.ca_file))
+    if attach.kind == "bambu" and known_by != 1:
+        raise refuse("fingerprint, ca_file", f"are {known_by}: one of them, or nobody knows whether it is this printer")
+    if attach.kind != "bambu" and known_by:
+        raise refuse("fingerprint, ca_file", f"are for TLS, which {attach.kind} does not speak")
 
 
 def _check_prefixes(machines: Mapping[str, Machine]) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from collector.dialects import octoprint, shelly, tasmota
+from collector.dialects import bambu, octoprint, prusalink, shelly, tasmota
 from collector.dialects.dialect import Dialect, Found, Heard, facts_and_signs
 
 __all__ = ["DIALECTS", "Dialect", "Found", "Heard", "facts_and_signs", "ladder", "recognise"]
 
-DIALECTS: Final[dict[str, Dialect]] = {row.name: row for row in (octoprint.DIALECT, tasmota.DIALECT, shelly.DIALECT)}
+DIALECTS: Final[dict[str, Dialect]] = {
+    row.name: row for row in (octoprint.DIALECT, bambu.DIALECT, prusalink.DIALECT, tasmota.DIALECT, shelly.DIALECT)
+}
 
 
 def recognise(topic: str) -> tuple[Dialect, Found] | None:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from collector.contract.errors import Misconfigured, Unavailable
 from deploy.commands import Command
+from deploy.commands.attaching import add_arguments, attach_of, prefix_of, secret_kept
 from deploy.where import Running, add_data_dir, data_dir, running
 
 if TYPE_CHECKING:
@@ -27,12 +28,13 @@ def _arguments(parser: ArgumentParser) -> None:
     add = parts.add_parser("add", help="register a device, and say what to type into it; its password is shown once")
     add.add_argument("place", metavar="PLACE", help="where it stands, as commons/valparaiso/printing/mk4-07")
     add.add_argument("--device", metavar="ID", help="its stable id (default: the place's last part)")
-    add.add_argument("--dialect", default="native", metavar="D", help="native, or how it speaks: octoprint")
+    add.add_argument("--dialect", default="native", metavar="D", help="native, or how it speaks: octoprint, bambu …")
     add.add_argument("--prefix", metavar="TOPIC", help="the topic prefix of a foreign dialect (default: DIALECT/ID)")
     add.add_argument(
         "--cadence", dest="cadence_s", type=float, default=0.0, metavar="S", help="how often it speaks; 0: unknown"
     )
     add.add_argument("--clock", choices=("own", "none"), default="own", help="none: it has no clock, arrival counts")
+    add_arguments(add)
     check = parts.add_parser("check", help="what is heard from a device, and what is wrong with it, line by line")
     listed = parts.add_parser("list", help="all devices, with state and account")
     move = parts.add_parser("move", help="put a device at another place; its history comes along")
@@ -81,11 +83,14 @@ def _add(parsed: Namespace) -> int:
     from deploy.lines import to_type
 
     folder = data_dir(parsed)
-    wanted = {name: getattr(parsed, name) for name in ("place", "device", "dialect", "prefix", "cadence_s", "clock")}
-    told = _changed(folder, "POST", "", wanted)
+    wanted = {name: getattr(parsed, name) for name in ("place", "device", "dialect", "cadence_s", "clock")}
+    wanted |= {"prefix": prefix_of(parsed), "attach": attach_of(parsed)}
     machine = wished(**wanted)
-    lines = to_type(*_register(folder).add(machine), _where(folder)) if told is None else told["lines"]
-    print(f"{machine.device} stands at {machine.place}; " + (_LATER if told is None else "it may speak now"))
+    with secret_kept(folder, machine.device, parsed):
+        told = _changed(folder, "POST", "", wanted)
+        lines = to_type(*_register(folder).add(machine), _where(folder)) if told is None else told["lines"]
+    now = "it may speak now" if machine.attach is None else "it is dialled from now on"
+    print(f"{machine.device} stands at {machine.place}; {_LATER if told is None else now}")
     for line in lines:
         print(f"  {line}".rstrip())
     return 0
@@ -145,10 +150,13 @@ def _move(parsed: Namespace) -> int:
 
 
 def _revoke(parsed: Namespace) -> int:
+    from collector.attach.credentials import keep
+
     folder = data_dir(parsed)
     told = _changed(folder, "DELETE", f"/{quote(parsed.device, safe='')}")
     if told is None:
         _register(folder).revoke(parsed.device)
+    keep(folder, parsed.device, None)
     print(f"{parsed.device} is taken out of the register: it can write no more; its history stays")
     if told is None:
         print(_LATER)

@@ -43,7 +43,7 @@ OWNERS: Final = {
         "cyberfilter.outlook",
         "deploy.commands",
     ),
-    "paho": ("collector.bus", "firmware_sim.uplink", "firmware_sim.replay"),
+    "paho": ("collector.attach.bambu", "collector.bus", "firmware_sim.uplink", "firmware_sim.replay"),
     "prometheus_client": ("deploy.web",),
     "pydantic": (
         "collector.api",
