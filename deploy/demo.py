@@ -38,7 +38,8 @@ from deploy.where import Running, as_json, tell
 from firmware_sim.fleet import Fleet
 from firmware_sim.history import generate
 from firmware_sim.replay import publish, read_lines
-from firmware_sim.scenario import UNIT_NAMES, Scenario, plan_faults, scenario
+from firmware_sim.scenario import Scenario, faults_of
+from firmware_sim.stories import scenario
 from firmware_sim.truth import Truth
 from opsroom.notice import Notice
 
@@ -60,7 +61,7 @@ _BATCHES_A_WRITE: Final = 200
 class Wish:
     """What the visitor asked for; `lasts_s` None: until interrupted. `say` tells how far it is."""
 
-    machines: int
+    machines: int | None
     seed: int
     speed: float
     scenario: str
@@ -80,7 +81,7 @@ def plant_of(story: Scenario) -> Plant:
     }
     for device, prefix in RECORDED:
         machines[device] = Machine(device, f"{RECORDED_PLACE}/{device}", "octoprint", prefix)
-    names = {**UNIT_NAMES, RECORDED_PLACE: "Recorded real printers"}
+    names = {**story.units, RECORDED_PLACE: "Recorded real printers"}
     used = {
         place: name for place, name in names.items() if any(m.place.startswith(f"{place}/") for m in machines.values())
     }
@@ -241,7 +242,7 @@ class _Demo:
         """Switch the simulated machines on, and the recorded ones."""
         lasts_s = self.wish.lasts_s or RUNS_S
         start = self.clock.start
-        faults = plan_faults(self.story, self.wish.seed, start, start + lasts_s * self.wish.speed)
+        faults = faults_of(self.story, self.wish.seed, start, start + lasts_s * self.wish.speed)
         address = self.broker.address
         fleet = Fleet(
             self.story,

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""The catalogue of faults: what each does, and where its figures come from."""
+"""The faults that can strike a machine: their names, their plans, how they grow; the catalogue has their rates."""
 
 from __future__ import annotations
 
 import random
 from enum import StrEnum
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 
 class Kind(StrEnum):
@@ -14,12 +14,40 @@ class Kind(StrEnum):
     HEATER_WEAK = "heater-weak"
     CLOG = "clog"
     SILENCE = "silence"
+    HEATER_WEARS = "heater-wears"
+    HEATER_DEAD = "heater-dead"
+    THERMISTOR_OPEN = "thermistor-open"
+    THERMISTOR_SHORT = "thermistor-short"
+    THERMAL_RUNAWAY = "thermal-runaway"
+    SPAGHETTI = "spaghetti"
+    LAYER_SHIFT = "layer-shift"
+    RUN_OUT = "run-out"
+    TOOL_BREAK = "tool-break"
+    ALARM = "alarm"
+    DOOR = "door"
+    FEED_HOLD = "feed-hold"
+    LENS_DIRT = "lens-dirt"
+    TUBE_LOSS = "tube-loss"
+    AIR_ASSIST = "air-assist"
+    CHILLER = "chiller"
+    MISPICKS = "mispicks"
+    NOZZLE_CLOG = "nozzle-clog"
+    FEEDER_EMPTY = "feeder-empty"
+    POWER_LOSS = "power-loss"
+    WIFI_DROP = "wifi-drop"
+    AGENT_CRASH = "agent-crash"
+    CLOCK_SKEW = "clock-skew"
+    DUPLICATES = "duplicates"
+    REORDERING = "reordering"
+    COUNTER_RESET = "counter-reset"
+    UNKNOWN_WORD = "unknown-word"
 
 
 class FaultPlan(NamedTuple):
     """One fault that will strike: `onset` in Unix s of the plant's time, `lasts_s` until it is gone.
 
-    A clog's `lasts_s` counts printing time only: at its end the job fails and a person has to clean the nozzle.
+    Where a repair ends it, `lasts_s` is how long the machine works on with it (a clog and spaghetti count printing
+    time only), or how long the repair takes where it stops at once.
     """
 
     kind: str
@@ -29,53 +57,15 @@ class FaultPlan(NamedTuple):
     lasts_s: float
 
 
-class FaultRow(NamedTuple):
-    """What the catalogue says of a fault; durations in seconds, `source` of the figures."""
-
-    kind: Kind
-    effect: str
-    lasts_s: tuple[float, float]
-    recovers_s: float
-    source: Literal["literature", "assumption"]
-
-
-CATALOGUE: Final = (
-    FaultRow(
-        Kind.HEATER_WEAK,
-        "insulation and thermal contact degrade: the loss h grows, so more heater power holds the same temperature",
-        (2_100.0, 2_700.0),
-        600.0,
-        "assumption",
-    ),
-    FaultRow(
-        Kind.CLOG,
-        "extrusion stops: no cold filament takes heat away, heater power falls; later the job fails",
-        (720.0, 1_080.0),
-        3_600.0,
-        "assumption",
-    ),
-    FaultRow(
-        Kind.SILENCE,
-        "the uplink hangs: the connection stays and nothing is said; what was measured is sent afterwards",
-        (1_500.0, 3_600.0),
-        600.0,
-        "assumption",
-    ),
-)
-ROWS: Final = {row.kind: row for row in CATALOGUE}
-
 LOSS_GROWTH: Final = (0.35, 0.50)
 """Share by which heater-weak makes the loss h grow (assumption)."""
 LOSS_RAMP_S: Final = (300.0, 600.0)
 """How long that growth takes (assumption)."""
+WEAR_GROWTH: Final = 1.2
+"""Share by which heater-wears has made the loss h grow at its end: more than the heater can feed (assumption)."""
 CLOG_CAUSE: Final = "extrusion stopped: filament does not move"
-CLOG_SHARE_OF_FAILURES: Final = 0.20
-"""Clogs among a printer's own failures (assumption)."""
-FAILED_SHARE_NOVICES: Final = 0.411
-"""Failed prints in an open studio, 26.3 % by human error (literature: Causes of Desktop FDM Fabrication Failures
-in an Open Studio Environment, Procedia CIRP)."""
-WAITING_SHARE: Final = 0.30
-"""Time that farm printers wait for a person (literature: 3dque.com 2025, a vendor's figure)."""
+POWER_CAUSE: Final = "power lost"
+CANCEL_CAUSE: Final = "cancelled by a person"
 
 
 def loss_ratio(plan: FaultPlan, now: float) -> float:
@@ -86,6 +76,8 @@ def loss_ratio(plan: FaultPlan, now: float) -> float:
     return 1.0 + growth * min(max((now - plan.onset) / ramp_s, 0.0), 1.0)
 
 
-def draw_lasts_s(kind: str, rng: random.Random) -> float:
-    """Return how long a fault of this kind lasts, drawn from its row."""
-    return round(rng.uniform(*ROWS[Kind(kind)].lasts_s))
+def grown(plan: FaultPlan | None, now: float) -> float:
+    """Return how far a fault that grows evenly over its time has come, 0..1; 0 without a fault."""
+    if plan is None:
+        return 0.0
+    return min(max((now - plan.onset) / max(plan.lasts_s, 1.0), 0.0), 1.0)

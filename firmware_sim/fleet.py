@@ -1,114 +1,43 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""N machines on one clock: printers, their voices, their faults, and one uplink."""
+"""N machines on one clock, their voices, their faults, and one uplink."""
 
 from __future__ import annotations
 
-import math
+import heapq
 import queue
+import random
 import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from collector.contract.errors import Misconfigured
 from collector.contract.ports import Clock
-from firmware_sim.faults import ROWS, FaultPlan, Kind
-from firmware_sim.machines.build import build
-from firmware_sim.machines.people import Rhythm
-from firmware_sim.machines.printer import WARM_SHARE, Printer
-from firmware_sim.physics import SAMPLE_S
+from firmware_sim.catalogue import ROWS
+from firmware_sim.device import Device
+from firmware_sim.faults import FaultPlan, Kind
+from firmware_sim.machines.kinds import make, make_plug
+from firmware_sim.machines.machine import Machine
+from firmware_sim.machines.printer import WARM_SHARE
+from firmware_sim.network import Network
 from firmware_sim.scenario import MachineSpec, Scenario
-from firmware_sim.truth import Happening, Truth
+from firmware_sim.truth import Truth
 from firmware_sim.uplink import Uplink
 from firmware_sim.voices.native import NativeVoice
 from firmware_sim.voices.octoprint import OctoprintVoice
-from firmware_sim.voices.voice import Publication, Voice
+from firmware_sim.voices.voice import Speech
 
 Credentials = tuple[str, str]
 TURN_S: Final = 0.05
 """Real seconds that a turn waits for the network."""
-
-
-class Device:
-    """One printer with its voice; ticks every 5 s of the plant's time, each device at a phase of its own."""
-
-    def __init__(
-        self, spec: MachineSpec, printer: Printer, voice: Voice, truth: Truth, *, faults: Sequence[FaultPlan]
-    ) -> None:
-        self.spec = spec
-        self.printer = printer
-        self.voice = voice
-        self._truth = truth
-        self._pending = sorted(faults, key=lambda plan: plan.onset)
-        self._active: list[FaultPlan] = []
-        self.muted = False
-        phase_s = spec.seed % 1000 / 1000 * SAMPLE_S
-        self._next_at = math.ceil(printer.now / SAMPLE_S) * SAMPLE_S + phase_s
-
-    @property
-    def will(self) -> Publication:
-        """Return the voice's last will."""
-        return self.voice.will
-
-    @property
-    def subscriptions(self) -> tuple[str, ...]:
-        """Return what the voice listens to."""
-        return self.voice.subscriptions
-
-    def connected(self, real_s: float) -> None:
-        """Let the voice say what it says after a connect."""
-        self.voice.connected(self.printer, real_s)
-
-    def received(self, topic: str, payload: bytes, real_s: float) -> None:
-        """Let the voice hear a message."""
-        self.voice.received(topic, payload, real_s)
-
-    def take(self, room: int, real_s: float) -> list[Publication]:
-        """Return what the voice has to say; nothing while the uplink hangs."""
-        return [] if self.muted else self.voice.take(room, real_s)
-
-    def begin(self, real_s: float) -> None:
-        """Put the machine into the middle of its day; one that cannot tell of a job afterwards begins at rest."""
-        warm_share = WARM_SHARE if self.spec.voice == "native" else 0.0
-        self._tell(self.printer.begin(warm_share=warm_share), real_s)
-
-    def book(self, plan: FaultPlan) -> None:
-        """Let a fault strike at its onset."""
-        self._pending = sorted([*self._pending, plan], key=lambda each: each.onset)
-
-    def advance(self, now: float, real_s: float) -> None:
-        """Live through every tick up to now."""
-        while self._next_at <= now:
-            at = round(self._next_at, 3)
-            self._tell(self.printer.advance(at), real_s)
-            self._faults(at)
-            self.voice.sampled(self.printer, real_s)
-            self._next_at += SAMPLE_S
-
-    def _tell(self, happenings: Sequence[Happening], real_s: float) -> None:
-        for happening in happenings:
-            self.voice.happened(happening, self.printer, real_s)
-            ts = happening.ts if happening.ts is not None else self.printer.now
-            self._truth.happened(self.spec.device, self.spec.place, ts, happening)
-
-    def _faults(self, at: float) -> None:
-        while self._pending and self._pending[0].onset <= at:
-            plan = self._pending.pop(0)
-            self._active.append(plan)
-            self.printer.strike(plan)
-            self._truth.struck(plan)
-        for plan in [plan for plan in self._active if self._over(plan, at)]:
-            self._active.remove(plan)
-            self.printer.ease(plan.kind)
-            self._truth.eased(plan, at)
-        self.muted = any(plan.kind == Kind.SILENCE for plan in self._active)
-
-    def _over(self, plan: FaultPlan, at: float) -> bool:
-        if plan.kind == Kind.CLOG:
-            return not self.printer.clogged
-        return at >= plan.onset + plan.lasts_s
+BOOKED: Final = frozenset({Kind.HEATER_WEAK, Kind.CLOG, Kind.SILENCE, Kind.SPAGHETTI, Kind.RUN_OUT})
+"""Faults that a printer shall be printing for when they strike."""
+TICKS_A_TURN: Final = 200
+"""Between two looks at the network: brokers do not wait long for an answer."""
+STEP_S_MAX: Final = 1.0
+LASTS_S_MAX: Final = 31 * 86_400.0
 
 
 class Fleet:
@@ -137,26 +66,46 @@ class Fleet:
         self._clock = clock
         self.truth = truth if truth is not None else Truth()
         self.uplink = Uplink(host, port, seed=scenario.seed)
+        self._scenario, self._credentials, self._boots = scenario, credentials, boots
         self._asked: queue.SimpleQueue[FaultPlan] = queue.SimpleQueue()
-        self._devices: dict[str, Device] = {}
+        self._devices: dict[str, Device[Any]] = {}
+        self._meters_kwh = meters_kwh or {}
+        self._closed = False
         start, real_s = clock.now(), time.monotonic()
-        for spec in scenario.machines:
-            mine = [plan for plan in faults if plan.device == spec.device]
+        # A plug needs the machine that it meters.
+        for spec in sorted(scenario.machines, key=lambda spec: spec.meters is not None):
             boot = boots()
             voice = _voice(spec, boot=boot, root=root, address=address)
-            printer = Printer(
-                build(spec.device, spec.seed),
-                seed=f"{spec.seed}/live",
-                start=start,
-                tag=boot[:8],
-                rhythm=Rhythm(rests=False),
-                bookings=[plan.onset for plan in mine],
-                energy_kwh=(meters_kwh or {}).get(spec.device, spec.seed % 40_000 / 100),
-            )
-            device = Device(spec, printer, voice, self.truth, faults=mine)
-            self._devices[spec.device] = device
-            device.begin(real_s)
-            self.uplink.add(device, client_id=spec.device, credentials=_pair(credentials, spec.device))
+            mine = [plan for plan in faults if plan.device == spec.device]
+            self._add(spec, self._machine(spec, mine, start=start, tag=boot[:8]), voice, mine, real_s=real_s)
+        self._ticks = [(device.next_at, number) for number, device in enumerate(self._devices.values())]
+        heapq.heapify(self._ticks)
+        self._by_number = list(self._devices.values())
+
+    def _machine(self, spec: MachineSpec, faults: Sequence[FaultPlan], *, start: float, tag: str) -> Machine:
+        energy_kwh = self._meters_kwh.get(spec.device, spec.seed % 40_000 / 100)
+        if spec.meters is not None:
+            load = self._devices[spec.meters]
+            return make_plug(load.machine, load.spec.kind, spec.seed, start=start, energy_kwh=energy_kwh)
+        bookings = [plan.onset for plan in faults if plan.kind in BOOKED]
+        return make(
+            spec.kind, spec.device, spec.seed, start=start, tag=tag, rests=self._scenario.rests, bookings=bookings,
+            energy_kwh=energy_kwh,
+        )  # fmt: skip
+
+    def _add(
+        self, spec: MachineSpec, machine: Machine, voice: Speech[Any], faults: Sequence[FaultPlan], *, real_s: float
+    ) -> None:
+        rng = random.Random(f"network/{spec.seed}")  # noqa: S311 - a simulation
+        weather = self._scenario.weather
+        if weather.skew_s > 0 and isinstance(voice, NativeVoice):
+            voice.clock_off_s = rng.gauss(0.0, weather.skew_s)
+        network = Network(weather, rng, start=machine.now)
+        device = Device(spec, machine, voice, self.truth, faults=faults, network=network, boots=self._boots)
+        self._devices[spec.device] = device
+        # A machine that cannot tell of a job afterwards begins at rest.
+        device.begin(WARM_SHARE if spec.voice == "native" else 0.0, real_s)
+        self.uplink.add(device, client_id=spec.device, credentials=_pair(self._credentials, spec.device))
 
     def __enter__(self) -> Self:
         return self
@@ -167,7 +116,7 @@ class Fleet:
         self.close()
 
     @property
-    def devices(self) -> Mapping[str, Device]:
+    def devices(self) -> Mapping[str, Device[Any]]:
         """Return the machines by their id."""
         return self._devices
 
@@ -177,21 +126,45 @@ class Fleet:
             raise Misconfigured(f"device = {device!r} is none of {', '.join(self._devices)}")
         if kind not in ROWS:
             raise Misconfigured(f"fault = {kind!r} is none of {', '.join(ROWS)}")
-        shortest_s, longest_s = ROWS[Kind(kind)].lasts_s
-        chosen_s = lasts_s if lasts_s is not None else (shortest_s + longest_s) / 2
-        plan = FaultPlan(kind, device, self._devices[device].spec.place, round(self._clock.now(), 3), chosen_s)
+        row, spec = ROWS[Kind(kind)], self._devices[device].spec
+        if spec.kind not in row.strikes:
+            raise Misconfigured(f"fault = {kind!r} does not strike a {spec.kind} ({device})")
+        chosen_s = lasts_s if lasts_s is not None else sum(row.lasts_s) / 2
+        if not 1.0 <= chosen_s <= LASTS_S_MAX:
+            raise Misconfigured(f"lasts_s = {chosen_s:g} is not within 1..{LASTS_S_MAX:g}")
+        plan = FaultPlan(kind, device, spec.place, round(self._clock.now(), 3), chosen_s)
         self._asked.put(plan)
         return plan
 
+    def accounts(self) -> dict[str, dict[str, Any]]:
+        """Return what each machine has done up to now, by device."""
+        return {name: {"place": device.spec.place, **device.told()} for name, device in self._devices.items()}
+
     def step(self, wait_s: float = 0.0) -> None:
-        """Bring every machine up to the clock's time, and do what the network has to do."""
+        """Bring every machine up to the clock's time, and do what the network has to do.
+
+        Who has too little of a processor for that returns after a second, and goes on with the next step.
+        """
+        end_s = time.monotonic() + STEP_S_MAX
+        while not self.live(now_s := time.monotonic(), most=TICKS_A_TURN) and now_s < end_s:
+            self.uplink.turn(0.0)
+        self.uplink.turn(wait_s)
+
+    def live(self, real_s: float, *, most: int | None = None) -> bool:
+        """Bring every machine up to the clock's time, in the order of their ticks; after `most` ticks return False."""
         while not self._asked.empty():
             plan = self._asked.get()
             self._devices[plan.device].book(plan)
-        now, real_s = self._clock.now(), time.monotonic()
-        for device in self._devices.values():
-            device.advance(now, real_s)
-        self.uplink.turn(wait_s)
+        now, ticks, left = self._clock.now(), self._ticks, most
+        while ticks[0][0] <= now:
+            if left == 0:
+                return False
+            left = left - 1 if left is not None else None
+            number = ticks[0][1]
+            device = self._by_number[number]
+            heapq.heapreplace(ticks, (device.tick(real_s), number))
+            self.uplink.wake(device)
+        return True
 
     def run(self, stop: threading.Event) -> None:
         """Step until told to stop, then close."""
@@ -202,15 +175,21 @@ class Fleet:
             self.close()
 
     def close(self) -> None:
-        """Let every machine say goodbye and let go of the connections."""
+        """Let every machine say goodbye, let go of the connections, and note every account."""
         self.uplink.close()
+        for name, device in self._devices.items():
+            if not self._closed:
+                self.truth.account(name, device.spec.place, device.machine.now, device.told())
+        self._closed = True
 
 
-def _voice(spec: MachineSpec, *, boot: str, root: str, address: Literal["device", "place"]) -> Voice:
-    if spec.voice == "octoprint" and spec.prefix is not None:
-        return OctoprintVoice(spec.prefix)
+def _voice(spec: MachineSpec, *, boot: str, root: str, address: Literal["device", "place"]) -> Speech[Any]:
     if spec.voice == "native":
         return NativeVoice(spec.place if address == "place" else f"@{spec.device}", boot=boot, root=root)
+    if spec.kind != "printer":
+        raise Misconfigured(f"voice = {spec.voice!r} of {spec.device}: a {spec.kind} speaks native alone")
+    if spec.voice == "octoprint" and spec.prefix is not None:
+        return OctoprintVoice(spec.prefix)
     raise Misconfigured(f"voice = {spec.voice!r} of {spec.device} is none of native, octoprint (with a prefix)")
 
 

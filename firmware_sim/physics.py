@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import random
+from enum import StrEnum
 from typing import Final, NamedTuple
 
 STEP_S_MAX: Final = 1.0
@@ -46,10 +47,26 @@ def room_degc(ts: float) -> float:
     return ROOM_DEGC + ROOM_SWING_DEGC * math.sin(2 * math.pi * (ts / 86_400 - 0.375))
 
 
+class Broken(StrEnum):
+    """How a heater can be broken: no heat, the sensor off the block, its wire open, its wire shorted."""
+
+    DEAD = "dead"
+    LOOSE = "loose"
+    OPEN = "open"
+    SHORT = "short"
+
+
+OPEN_DEGC: Final = -15.0
+SHORT_DEGC: Final = 450.0
+"""What firmware reads of a thermistor whose wire is open or shorted (assumption)."""
+LOOSE_PER_S: Final = 0.05
+"""How fast a sensor beside the block cools (assumption)."""
+
+
 class Heater:
     """A heated block with its sensor; `power_w` is the power of the last step."""
 
-    __slots__ = ("power_w", "sensed_degc", "spec", "target_degc", "temp_degc", "trim_w")
+    __slots__ = ("broken", "power_w", "sensed_degc", "spec", "target_degc", "temp_degc", "trim_w")
 
     def __init__(self, spec: HeaterSpec, temp_degc: float) -> None:
         self.spec = spec
@@ -58,6 +75,7 @@ class Heater:
         self.target_degc = 0.0
         self.trim_w = 0.0
         self.power_w = 0.0
+        self.broken: Broken | None = None
 
     def reached(self, within_degc: float = 1.0) -> bool:
         """Tell whether the sensor shows the target."""
@@ -65,6 +83,9 @@ class Heater:
 
     def advance(self, dt_s: float, *, room_degc: float, loss_w_k: float, flow_w_k: float, fed_w_k: float) -> None:
         """Move on by dt_s; loss and flow are what is true, `fed_w_k` what the controller believes of both."""
+        if self.broken is not None:
+            self._endure(self.broken, dt_s, room_degc, loss_w_k + flow_w_k)
+            return
         if self.target_degc <= 0:
             self._cool(dt_s, room_degc, loss_w_k + flow_w_k)
             return
@@ -93,6 +114,25 @@ class Heater:
             self.trim_w += gain_w_k / (4 * spec.pull_s) * error_k * dt_s
         self.temp_degc += dt_s * rate_k_s
         self.sensed_degc += dt_s * spec.sensor_per_s * (self.temp_degc - self.sensed_degc)
+
+    def _endure(self, broken: Broken, dt_s: float, room_degc: float, drain_w_k: float) -> None:
+        """Move on with something broken: firmware that reads too little heats with all it has."""
+        on = broken is Broken.LOOSE and self.target_degc > self.sensed_degc
+        self.power_w = self.spec.power_w if on else 0.0
+        self.trim_w = 0.0
+        ends_degc = room_degc + self.power_w / drain_w_k
+        self.temp_degc = ends_degc + (self.temp_degc - ends_degc) * math.exp(-drain_w_k * dt_s / self.spec.heat_j_k)
+        if broken in {Broken.OPEN, Broken.SHORT}:
+            self.sensed_degc = OPEN_DEGC if broken is Broken.OPEN else SHORT_DEGC
+            return
+        near, rate = (room_degc, LOOSE_PER_S) if broken is Broken.LOOSE else (self.temp_degc, self.spec.sensor_per_s)
+        self.sensed_degc += (near - self.sensed_degc) * -math.expm1(-rate * dt_s)
+
+    def mend(self) -> None:
+        """Put the heater right; its sensor shows the block again."""
+        if self.broken is not None:
+            self.broken = None
+            self.sensed_degc = self.temp_degc
 
     def _cool(self, dt_s: float, room_degc: float, drain_w_k: float) -> None:
         self.power_w = 0.0

@@ -4,42 +4,30 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from collector.contract.errors import Misconfigured
-from firmware_sim.faults import CATALOGUE, ROWS, FaultPlan, Kind, draw_lasts_s
+from firmware_sim.catalogue import CATALOGUE, ROWS, draw_lasts_s
+from firmware_sim.faults import FaultPlan, Kind
+from firmware_sim.network import CLEAR, Weather
+from firmware_sim.physics import SAMPLE_S
 
-MACHINES_MAX: Final = 999
+MACHINES_MAX: Final = 5_000
 NATIVE_CADENCE_S: Final = 60.0
-"""A native printer says something at least this often, at any speed of the clock."""
-_CELLS: Final = (
-    ("commons/valparaiso/printing", "mk4"),
-    ("commons/valparaiso/enclosures", "core"),
-    ("commons/concepcion/printing", "mk4"),
-)
-_OCTOPRINT_EVERY: Final = 4
+"""A native machine says something at least this often, at any speed of the clock."""
 _FIRST_S: Final = (12 * 60.0, 25 * 60.0)
 _NEXT_S: Final = (25 * 60.0, 40 * 60.0)
 _QUIET_END_S: Final = 20 * 60.0
 _LONG_RUN_S: Final = 40 * 60.0
 _COVER_AFTER_S: Final = 35 * 60.0
-
-UNIT_NAMES: Final[Mapping[str, str]] = {
-    "commons": "Commons network",
-    "commons/valparaiso": "Valparaíso",
-    "commons/valparaiso/printing": "Printing, Valparaíso",
-    "commons/valparaiso/enclosures": "Enclosures, Valparaíso",
-    "commons/concepcion": "Concepción",
-    "commons/concepcion/printing": "Printing, Concepción",
-}
-"""What people call the units of the workshop."""
+_IN_TURN: Final = (Kind.HEATER_WEAK, Kind.CLOG, Kind.SILENCE)
 
 
 class MachineSpec(NamedTuple):
     """A machine of a scenario; `prefix` is the topic under which a foreign voice speaks, without a slash at its end.
 
-    `cadence_s` is how often it says something when all is well, 0: it may fall silent.
+    `cadence_s` is how often it says something when all is well, 0: it may fall silent; `kind` what it is, `circuit`
+    what feeds it; a plug `meters` another device.
     """
 
     device: str
@@ -48,51 +36,77 @@ class MachineSpec(NamedTuple):
     prefix: str | None
     seed: int
     cadence_s: float
+    kind: str = "printer"
+    circuit: str | None = None
+    meters: str | None = None
+    sample_s: float = SAMPLE_S
+
+
+class Strike(NamedTuple):
+    """A line of a scenario's timeline: `target` is a device or a circuit, `at_s` counts from the start."""
+
+    kind: str
+    target: str
+    at_s: float
+    lasts_s: float
 
 
 class Scenario(NamedTuple):
-    """Machines and the seed from which everything else is drawn."""
+    """Machines and the seed from which everything else is drawn.
+
+    `rests`: people are away at night and at weekends; `rates` multiplies the catalogue's rates (0: none strike by
+    themselves); `takes_turns`: `plan_faults` puts faults on the machines in turn, as the demo wants it.
+    """
 
     name: str
     seed: int
     machines: tuple[MachineSpec, ...]
+    about: str = ""
+    units: Mapping[str, str] = {}
+    rests: bool = False
+    timeline: tuple[Strike, ...] = ()
+    rates: float = 0.0
+    takes_turns: bool = False
+    weather: Weather = CLEAR
 
 
-def workshop(machines: int = 8, seed: int = 7) -> Scenario:
-    """Return a network of two towns with that many printers; every fourth is an OctoPrint, the others are native.
+def timeline(scenario: Scenario, start: float) -> tuple[FaultPlan, ...]:
+    """Return what the story's timeline does when it begins at `start` (Unix s); a circuit takes all its machines."""
+    return tuple(
+        FaultPlan(strike.kind, spec.device, spec.place, round(start + strike.at_s, 3), strike.lasts_s)
+        for strike in sorted(scenario.timeline, key=lambda strike: strike.at_s)
+        for spec in scenario.machines
+        if strike.target in {spec.device, spec.circuit}
+    )
 
-    >>> [(spec.place, spec.voice) for spec in workshop(4).machines][-1]
-    ('commons/valparaiso/printing/mk4-04', 'octoprint')
+
+def rates(scenario: Scenario, seed: int, start: float, end: float, *, times: float = 1.0) -> tuple[FaultPlan, ...]:
+    """Return the faults that strike by the catalogue's rates from `start` to `end` (Unix s), `times` as often.
+
+    Each machine and kind has a generator of its own, so one machine more changes nothing for the others; power is
+    lost by circuit (or alone, where a machine is on none), all its machines together.
     """
-    if not 1 <= machines <= MACHINES_MAX:
-        raise Misconfigured(f"machines = {machines} is not within 1..{MACHINES_MAX}")
-    rng = random.Random(f"workshop/{seed}")  # noqa: S311 - a simulation
-    specs = []
-    for number in range(1, machines + 1):
-        cell, model = _CELLS[(number - 1) // 4 % len(_CELLS)]
-        device = f"{model}-{number:02d}"
-        foreign = number % _OCTOPRINT_EVERY == 0
-        specs.append(
-            MachineSpec(
-                device,
-                f"{cell}/{device}",
-                "octoprint" if foreign else "native",
-                f"octoprint/{device}" if foreign else None,
-                rng.getrandbits(48),
-                0.0 if foreign else NATIVE_CADENCE_S,
-            )
-        )
-    return Scenario("workshop", seed, tuple(specs))
+    plans: list[FaultPlan] = []
+    for row in CATALOGUE:
+        for spec in scenario.machines:
+            if spec.kind in row.strikes:
+                shared = row.kind is Kind.POWER_LOSS and spec.circuit is not None
+                whose = f"circuit/{spec.circuit}" if shared else spec.device
+                rng = random.Random(f"rates/{scenario.seed}/{seed}/{row.kind}/{whose}")  # noqa: S311 - a simulation
+                mean_s = row.mean_h * 3600 / times
+                at = start + rng.expovariate(1 / mean_s)
+                while at < end:
+                    lasts_s = draw_lasts_s(row.kind, rng)
+                    plans.append(FaultPlan(row.kind, spec.device, spec.place, round(at, 3), lasts_s))
+                    at += lasts_s + row.recovers_s + rng.expovariate(1 / mean_s)
+    return tuple(sorted(plans, key=lambda plan: (plan.onset, plan.device)))
 
 
-SCENARIOS: Final[Mapping[str, Callable[[int, int], Scenario]]] = {"workshop": workshop}
-
-
-def scenario(name: str, *, machines: int, seed: int) -> Scenario:
-    """Return the scenario of that name; raises Misconfigured where there is none."""
-    if name not in SCENARIOS:
-        raise Misconfigured(f"scenario = {name!r} is none of {', '.join(SCENARIOS)}")
-    return SCENARIOS[name](machines, seed)
+def faults_of(scenario: Scenario, seed: int, start: float, end: float) -> tuple[FaultPlan, ...]:
+    """Return all faults of a run: the story's timeline, and those that its rates and its turns bring."""
+    drawn = rates(scenario, seed, start, end, times=scenario.rates) if scenario.rates > 0 else ()
+    turns = plan_faults(scenario, seed, start, end) if scenario.takes_turns else ()
+    return tuple(sorted((*timeline(scenario, start), *drawn, *turns), key=lambda plan: plan.onset))
 
 
 def plan_faults(scenario: Scenario, seed: int, start: float, end: float) -> tuple[FaultPlan, ...]:
@@ -114,7 +128,7 @@ def plan_faults(scenario: Scenario, seed: int, start: float, end: float) -> tupl
     free_at = dict.fromkeys((spec.device for spec in native), start)
     onset = start + rng.uniform(_FIRST_S[0], min(_FIRST_S[1], end - start - _QUIET_END_S))
     while True:
-        kind = CATALOGUE[len(plans) % len(CATALOGUE)].kind
+        kind = _IN_TURN[len(plans) % len(_IN_TURN)]
         spec = native[len(plans) % len(native)]
         onset = round(max(onset, free_at[spec.device]), 3)
         if onset > end - _QUIET_END_S:

@@ -31,11 +31,15 @@ PAUSE_S_MAX: Final = 30.0
 MISC_S: Final = 1.0
 ATTEMPTS_PER_TURN: Final = 10
 CLOSE_S_MAX: Final = 1.0
+ROUND_S: Final = 0.25
+"""How often every line is looked at; in between those alone whose caller was woken or had more to say than fitted."""
+FEW: Final = 64
+"""So many lines are all looked at in every turn."""
 _LOG: Final = logging.getLogger(__name__)
 
 
 class Caller(Protocol):
-    """A device as the uplink sees it; real time is monotonic seconds."""
+    """A device as the uplink sees it; real time is monotonic seconds. While it is not `reachable` it has no line."""
 
     @property
     def will(self) -> Publication:
@@ -44,6 +48,10 @@ class Caller(Protocol):
     @property
     def subscriptions(self) -> tuple[str, ...]:
         """Return what the device listens to."""
+
+    @property
+    def reachable(self) -> bool:
+        """Tell whether the device has power and a network."""
 
     def connected(self, real_s: float) -> None:
         """Learn that the broker answers."""
@@ -97,11 +105,22 @@ class Uplink:
         self._pause_until = 0.0
         self._failures = 0
         self._misc_at = 0.0
+        self._round_at = 0.0
+        self._wanting: set[Any] = set()
+        self._armed: set[Any] = set()
+        self._by_caller: dict[int, Line] = {}
+        self._woken: dict[Line, None] = {}
         self.sent_count = 0
 
     def add(self, caller: Caller, *, client_id: str, credentials: tuple[str, str] | None) -> None:
         """Take a device on; it connects in one of the next turns."""
-        self._lines.append(Line(caller, client_id, credentials))
+        line = Line(caller, client_id, credentials)
+        self._lines.append(line)
+        self._by_caller[id(caller)] = line
+
+    def wake(self, caller: Caller) -> None:
+        """Look at this device in the next turn: it may have something to say."""
+        self._woken[self._by_caller[id(caller)]] = None
 
     @property
     def up_count(self) -> int:
@@ -112,7 +131,9 @@ class Uplink:
         """Connect, send, receive: once, for all."""
         real_s = self._clock()
         self._open_due(real_s)
-        for line in self._lines:
+        for line in self._due_lines(real_s):
+            if line.client is not None and not line.caller.reachable:
+                self._drop(line)  # without a goodbye: the broker publishes the will
             self.sent_count += line.send(real_s)
         self._network(wait_s)
         if real_s >= self._misc_at:
@@ -120,6 +141,14 @@ class Uplink:
             for line in self._lines:
                 if line.client is not None:
                     line.client.loop_misc()
+
+    def _due_lines(self, real_s: float) -> list[Line]:
+        """Return whom to look at now: most of many devices have nothing to say in most turns."""
+        woken, self._woken = self._woken, {}
+        if len(self._lines) > FEW and real_s < self._round_at:
+            return list(woken)
+        self._round_at = real_s + ROUND_S
+        return self._lines
 
     def close(self) -> None:
         """Say each device's will, wait at most a second until the broker has it, and disconnect."""
@@ -139,6 +168,7 @@ class Uplink:
         self._selector.close()
 
     def _network(self, wait_s: float) -> None:
+        self._arm()
         for key, events in self._selector.select(wait_s):
             client: mqtt.Client = key.data
             if events & selectors.EVENT_READ:
@@ -149,7 +179,7 @@ class Uplink:
     def _open_due(self, real_s: float) -> None:
         if real_s < self._pause_until:
             return
-        due = [line for line in self._lines if line.client is None and real_s >= line.due_at]
+        due = [line for line in self._lines if line.client is None and real_s >= line.due_at and line.caller.reachable]
         for line in due[:ATTEMPTS_PER_TURN]:
             client = self._client(line)
             line.client = client
@@ -238,14 +268,24 @@ class Uplink:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._selector.register(sock, selectors.EVENT_READ, client)
 
-    def _unwatch(self, _client: Any, _data: Any, sock: Any) -> None:
+    def _unwatch(self, client: Any, _data: Any, sock: Any) -> None:
+        self._wanting.discard(client)
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(sock)
 
-    def _want_write(self, client: Any, _data: Any, sock: Any) -> None:
-        with contextlib.suppress(KeyError, ValueError):
-            self._selector.modify(sock, selectors.EVENT_READ | selectors.EVENT_WRITE, client)
+    def _want_write(self, client: Any, _data: Any, _sock: Any) -> None:
+        # paho says so before each write that it then does at once: only what is left at the next look matters.
+        self._wanting.add(client)
 
-    def _want_no_write(self, client: Any, _data: Any, sock: Any) -> None:
-        with contextlib.suppress(KeyError, ValueError):
-            self._selector.modify(sock, selectors.EVENT_READ, client)
+    def _want_no_write(self, client: Any, _data: Any, _sock: Any) -> None:
+        self._wanting.discard(client)
+
+    def _arm(self) -> None:
+        """Let the selector look for what the clients want now."""
+        for client in self._wanting ^ self._armed:
+            sock = client.socket()
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if client in self._wanting else 0)
+            if sock is not None:
+                with contextlib.suppress(KeyError, ValueError):
+                    self._selector.modify(sock, events, client)
+        self._armed = set(self._wanting)

@@ -21,9 +21,16 @@ def _arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--mqtt-port", type=int, default=None, metavar="N", help="the broker's port (default: a free one)"
     )
-    parser.add_argument("--machines", type=int, default=8, metavar="N", help="simulated printers (default 8)")
+    parser.add_argument(
+        "--machines", type=int, metavar="N", help="simulated printers, where the story grows (default 8)"
+    )
     parser.add_argument("--seed", type=int, default=7, metavar="N", help="what happens is drawn from it (default 7)")
-    parser.add_argument("--scenario", default="workshop", metavar="NAME", help="the story (default workshop)")
+    parser.add_argument(
+        "--scenario",
+        default="workshop",
+        metavar="NAME",
+        help="a story of `sim --list`, or a TOML file (default workshop)",
+    )
     parser.add_argument(
         "--speed",
         type=float,

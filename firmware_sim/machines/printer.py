@@ -12,23 +12,24 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from collector.contract.event import JobEnded, JobStarted, Outcome, State, StateSeen
-from firmware_sim import physics
-from firmware_sim.faults import CLOG_CAUSE, FaultPlan, Kind, loss_ratio
+from collector.contract.event import JobEnded, JobStarted, Outcome, PartCounted, State, StateSeen
+from firmware_sim.faults import CANCEL_CAUSE, CLOG_CAUSE, POWER_CAUSE, FaultPlan, Kind
 from firmware_sim.machines.build import Build, Job, draw_job, long_job
 from firmware_sim.machines.people import Rhythm, clears_s, repairs_s, starts_s
-from firmware_sim.physics import BED, FILAMENT_J_K_MM, HOTEND, Heater, Wander
+from firmware_sim.machines.thermals import BREAKS, Thermals
+from firmware_sim.physics import FILAMENT_J_K_MM, Wander
 from firmware_sim.truth import Happening
 
-LEAD_S: Final = 12 * 60.0
-"""A job that will carry a fault starts at least this long before the onset."""
 COVER_S: Final = 45 * 60.0
-"""…and prints at least this long after it."""
+"""A job that will carry a fault prints at least this long after the onset."""
 HORIZON_S: Final = 5 * 3600.0
 """An everyday job, its plate and the pause after it fit into this twice over; within it jobs wait for the fault."""
 CLOSING_S: Final = 600.0
 """Heating up, and the percent by which a job may take longer, before a printer closes."""
 WARM_SHARE: Final = 0.75
+RUN_OUT_WHY: Final = "filament ran out"
+REPAIRED: Final = frozenset({*BREAKS, Kind.CLOG, Kind.HEATER_WEARS})
+"""What somebody puts right who repairs a printer in fault."""
 _FILAMENT_G_MM: Final = 0.00298
 
 
@@ -69,12 +70,10 @@ class Printer:
         self.why: str | None = None
         self.job: Job | None = None
         self.energy_kwh = energy_kwh
-        self.hotend = Heater(HOTEND, physics.room_degc(start))
-        self.bed = Heater(BED, physics.room_degc(start))
+        self.meter_zero_kwh = 0.0
         self._rng = random.Random(f"printer/{seed}")  # noqa: S311 - a simulation
-        self._flow = Wander(self._rng, sd=0.09, tau_s=90.0)
-        self._draught = Wander(self._rng, sd=0.12, tau_s=60.0)
-        self._axes = Wander(self._rng, sd=2.0, tau_s=60.0)
+        self.thermals = Thermals(built, self._rng, start)
+        self.hotend, self.bed = self.thermals.hotend, self.thermals.bed
         self._haste = Wander(self._rng, sd=0.06, tau_s=120.0)
         self._tag = tag
         self._rhythm = rhythm
@@ -82,10 +81,18 @@ class Printer:
         self._bookings = sorted(bookings)
         self._count = 0
         self._until = start
-        self._power_w = built.standby_w
-        self._weak: FaultPlan | None = None
-        self._clog: FaultPlan | None = None
-        self._clogged_s = 0.0
+        self._ills: dict[str, FaultPlan] = {}
+        self._ill_s = 0.0
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Return the indicators that `sense` measures."""
+        return Sensed._fields
+
+    @property
+    def power_w(self) -> float:
+        """Return the electric power of the last step."""
+        return self.thermals.power_w
 
     def begin(self, *, warm_share: float = WARM_SHARE) -> list[Happening]:
         """Put the printer into the middle of its day and return what has to be told of that.
@@ -98,48 +105,64 @@ class Printer:
             self._until = self.now + self._rng.uniform(20.0, 240.0)
             return [StateSeen(self.now, State.IDLE)]
         started = self._start_job(self.now)[0]
-        for heater in (self.hotend, self.bed):
-            heater.temp_degc = heater.sensed_degc = heater.target_degc
-        self._settle()
+        self.thermals.settle(self.now)
         return [started, *self._enter(State.RUNNING)]
 
-    def strike(self, plan: FaultPlan) -> None:
-        """Let a fault of the machine itself begin."""
-        if plan.kind == Kind.HEATER_WEAK:
-            self._weak = plan
-        elif plan.kind == Kind.CLOG:
-            self._clog, self._clogged_s = plan, 0.0
+    def strike(self, plan: FaultPlan) -> list[Happening]:
+        """Let a fault of the machine itself begin; one that counts printing time counts from here."""
+        self._ills[plan.kind] = plan
+        if plan.kind in {Kind.CLOG, Kind.SPAGHETTI}:
+            self._ill_s = 0.0
+        if plan.kind in BREAKS:
+            self.thermals.watch()
+            self.hotend.broken = BREAKS[Kind(plan.kind)]
+        return self._cut() if plan.kind == Kind.POWER_LOSS else []
 
-    def ease(self, kind: str) -> None:
+    def ease(self, kind: str) -> list[Happening]:
         """Take a fault away, as a repair does."""
-        if kind == Kind.HEATER_WEAK:
-            self._weak = None
-        elif kind == Kind.CLOG:
-            self._clog = None
+        self._ills.pop(kind, None)
+        if kind in BREAKS:
+            self.hotend.mend()
+        if kind == Kind.POWER_LOSS and self.state is State.OFFLINE:
+            return self._rest()
+        return self._enter(State.RUNNING) if kind == Kind.RUN_OUT and self._waits_for_spool else []
+
+    def suffers(self, kind: str) -> bool:
+        """Tell whether that fault is there."""
+        return kind in self._ills
 
     @property
     def clogged(self) -> bool:
         """Tell whether the nozzle is blocked."""
-        return self._clog is not None
+        return Kind.CLOG in self._ills
+
+    @property
+    def _waits_for_spool(self) -> bool:
+        return self.state is State.WAITING_PERSON and self.why == RUN_OUT_WHY
 
     def advance(self, to: float) -> list[Happening]:
         """Move on to that time and return what happened, stamped with it."""
         dt_s = to - self.now
         self.now = to
-        if dt_s <= 0:
+        if dt_s <= 0 or self.state is State.OFFLINE:
             return []
-        self._heat(dt_s)
-        job = self.job
-        if self.state is State.RUNNING and job is not None:
+        job, running = self.job, self.state is State.RUNNING
+        flow_w_k = FILAMENT_J_K_MM * self.built.flow_mm_s * job.flow_ratio if running and job is not None else None
+        self.thermals.advance(dt_s, to, flow_w_k=flow_w_k, ills=self._ills)
+        self.energy_kwh += self.thermals.power_w * dt_s / 3.6e6
+        if running and job is not None:
             job.running_s += dt_s
             job.printed_s += dt_s * (1.0 + self._haste.advance(dt_s))
-            self._clogged_s += dt_s if self._clog is not None else 0.0
+        if self._ills:
+            self._ill_s += dt_s if running else 0.0
+            if stopped := self._stopped(dt_s):
+                return stopped
         return _RULES[self.state](self)
 
     def sense(self, count: int = 1) -> Sensed:
         """Return the mean of `count` measurements, of which one has white noise of its own."""
         gauss, root = self._rng.gauss, math.sqrt(count)
-        draught_k = self._draught.value if self.hotend.target_degc > 0 else 0.0
+        draught_k = self.thermals.draught.value if self.hotend.target_degc > 0 else 0.0
         heater_w = self.hotend.power_w + gauss(0.0, 0.3 / root) if self.hotend.power_w > 0 else 0.0
         return Sensed(
             round(self.hotend.sensed_degc + draught_k + gauss(0.0, 0.15 / root), 2),
@@ -147,49 +170,49 @@ class Printer:
             round(max(heater_w, 0.0), 2),
             round(self.bed.sensed_degc + gauss(0.0, 0.1 / root), 2),
             self.bed.target_degc,
-            round(self._power_w + gauss(0.0, 0.8 / root), 2),
+            round(self.thermals.power_w + gauss(0.0, 0.8 / root), 2),
             round(self.job.ratio, 4) if self.job is not None else None,
-            round(self.energy_kwh, 5),
+            round(self.energy_kwh - self.meter_zero_kwh, 5),
         )
 
-    def _heat(self, dt_s: float) -> None:
-        room = physics.room_degc(self.now)
-        running = self.state is State.RUNNING
-        # What disturbs a cold or resting machine is not measured, so it need not be drawn.
-        wander = self._flow.advance(dt_s) if running else 0.0
-        if self.hotend.target_degc > 0:
-            self._draught.advance(dt_s)
-        base_w_k = HOTEND.loss_fan_w_k if running else HOTEND.loss_w_k
-        loss_w_k = base_w_k * self.built.loss_ratio
-        if self._weak is not None:
-            loss_w_k *= loss_ratio(self._weak, self.now)
-        fed_flow_w_k = self._flow_w_k(wander)
-        flow_w_k = 0.0 if self._clog is not None else fed_flow_w_k
-        self.hotend.advance(dt_s, room_degc=room, loss_w_k=loss_w_k, flow_w_k=flow_w_k, fed_w_k=base_w_k + fed_flow_w_k)
-        self.bed.advance(dt_s, room_degc=room, loss_w_k=BED.loss_w_k, flow_w_k=0.0, fed_w_k=BED.loss_w_k)
-        axes_w = self.built.motors_w + self._axes.advance(dt_s) if running else 0.0
-        self._power_w = self.built.standby_w + axes_w + self.hotend.power_w + self.bed.power_w
-        self.energy_kwh += self._power_w * dt_s / 3.6e6
+    def _stopped(self, dt_s: float) -> list[Happening]:
+        """Return what a fault does to a machine that heats or prints; nothing while it goes on."""
+        if self.state not in {State.SETUP, State.RUNNING}:
+            return []
+        if self.hotend.broken is not None or Kind.HEATER_WEARS in self._ills:
+            words = self.thermals.protect(dt_s, self.now)
+            if words is not None:
+                return self._fail(words)
+        return self._spoiled() if self.state is State.RUNNING else []
 
-    def _flow_w_k(self, wander: float) -> float:
-        if self.state is not State.RUNNING or self.job is None:
-            return 0.0
-        return FILAMENT_J_K_MM * self.built.flow_mm_s * self.job.flow_ratio * max(1.0 + wander, 0.0)
+    def _spoiled(self) -> list[Happening]:
+        """Return what a fault of the print itself does to a job."""
+        clog, spaghetti = self._ills.get(Kind.CLOG), self._ills.get(Kind.SPAGHETTI)
+        if clog is not None and self._ill_s >= clog.lasts_s:
+            return self._fail(CLOG_CAUSE)
+        if spaghetti is not None and self._ill_s >= spaghetti.lasts_s:
+            del self._ills[Kind.SPAGHETTI]
+            return [self._end_job(Outcome.CANCELLED, CANCEL_CAUSE), *self._rest()]
+        return self._enter(State.WAITING_PERSON, RUN_OUT_WHY) if Kind.RUN_OUT in self._ills else []
 
-    def _settle(self) -> None:
-        """Trim both controllers to the room and to the load, as if they had run for long."""
-        above = (self.hotend, HOTEND.loss_fan_w_k * self.built.loss_ratio, HOTEND.loss_fan_w_k)
-        for heater, true_w_k, fed_w_k in (above, (self.bed, BED.loss_w_k, BED.loss_w_k)):
-            target = heater.target_degc
-            heater.trim_w = true_w_k * (target - physics.room_degc(self.now)) - fed_w_k * (target - physics.ROOM_DEGC)
-            heater.power_w = true_w_k * (target - physics.room_degc(self.now))
+    def _fail(self, cause: str) -> list[Happening]:
+        ended = self._end_job(Outcome.FAILED, cause)
+        self._until = self.now + repairs_s(self._rng)
+        return [ended, *self._enter(State.FAULT, cause)]
+
+    def _cut(self) -> list[Happening]:
+        """Lose the power: a job is lost, and nobody is there to say so."""
+        works = self.state in {State.SETUP, State.RUNNING} or self._waits_for_spool
+        ended = [self._end_job(Outcome.FAILED, POWER_CAUSE)] if works else []
+        self.hotend.target_degc = self.bed.target_degc = self.thermals.power_w = 0.0
+        self.job = None
+        return [*ended, *self._enter(State.OFFLINE, POWER_CAUSE)]
 
     def _next_booking(self) -> float | None:
         while self._bookings and self._bookings[0] <= self.now:
             self._bookings.pop(0)
-        if self._bookings and self._bookings[0] - self.now < HORIZON_S:
-            return self._bookings[0]
-        return None
+        soon = self._bookings and self._bookings[0] - self.now < HORIZON_S
+        return self._bookings[0] if soon else None
 
     def _start_job(self, now: float) -> list[Happening]:
         self._count += 1
@@ -198,6 +221,7 @@ class Printer:
         self.job.energy_kwh_before = self.energy_kwh
         self.hotend.target_degc = self.built.nozzle_target_degc
         self.bed.target_degc = self.built.bed_target_degc
+        self.thermals.watch()
         return [JobStarted(self.job.id, now, self.job.file, self.job.estimate_s), *self._enter(State.SETUP)]
 
     def _next_job(self, now: float, job_id: str) -> Job:
@@ -241,24 +265,24 @@ class Printer:
     def _when_running(self) -> list[Happening]:
         job = self.job
         assert job is not None
-        if self._clog is not None and self._clogged_s >= self._clog.lasts_s:
-            ended = self._end_job(Outcome.FAILED, CLOG_CAUSE)
-            self._until = self.now + repairs_s(self._rng)
-            return [ended, *self._enter(State.FAULT, CLOG_CAUSE)]
         if job.ratio >= 1.0:
             ended = self._end_job(Outcome.DONE)
             self._until = self.now + clears_s(self._rng)
-            return [ended, *self._enter(State.WAITING_PERSON, "plate not cleared")]
+            shifted = self._ills.pop(Kind.LAYER_SHIFT, None) is not None
+            # Nobody on the wire can know it: a printer does not see its part.
+            scrap = [PartCounted(self.now, 0, 1, "layer shift", f"{job.id}-part", job.id)] if shifted else []
+            return [ended, *scrap, *self._enter(State.WAITING_PERSON, "plate not cleared")]
         if job.ratio >= job.cancel_at:
-            ended = self._end_job(Outcome.CANCELLED, "cancelled by a person")
+            ended = self._end_job(Outcome.CANCELLED, CANCEL_CAUSE)
             return [ended, *self._rest()]
         return []
 
     def _when_stopped(self) -> list[Happening]:
-        if self.now < self._until:
+        if self.now < self._until or self._waits_for_spool:
             return []
         if self.state is State.FAULT:
-            self._clog = None
+            self._ills = {kind: plan for kind, plan in self._ills.items() if kind not in REPAIRED}
+            self.hotend.mend()
         return self._rest()
 
     def _rest(self) -> list[Happening]:

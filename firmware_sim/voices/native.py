@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from collector.contract.event import JobEnded, JobStarted, StateSeen
-from firmware_sim.machines.printer import Printer, Sensed
+from collector.contract.event import JobEnded, JobStarted, PartCounted, StateSeen
+from firmware_sim.machines.machine import Machine, Sense
 from firmware_sim.truth import Happening
 from firmware_sim.voices.voice import Publication, stamp, text
 
@@ -31,7 +31,10 @@ MISSING_S: Final = 2.0
 
 
 class NativeVoice:
-    """The voice of one native printer; `address` is `@device` or its place, `boot` new at every start."""
+    """The voice of one native machine; `address` is `@device` or its place, `boot` new at every start.
+
+    `clock_off_s` is how far its clock is wrong, `renames` what newer firmware calls its indicators.
+    """
 
     def __init__(self, address: str, *, boot: str, root: str = "cybersyn") -> None:
         self._base = f"{root}/v1"
@@ -42,7 +45,10 @@ class NativeVoice:
         self._sent_at: dict[int | str, float] = {}
         self._outbox: deque[int | str | Publication] = deque()
         self._times_ms: list[int] = []
-        self._rows: list[Sensed] = []
+        self._rows: list[Sense] = []
+        self._words: tuple[str, ...] = ()
+        self.clock_off_s = 0.0
+        self.renames: Mapping[str, str] = {}
         self._said_at = 0.0
         self._retry_s = RECEIPT_S
         self._retry_at = 0.0
@@ -64,25 +70,37 @@ class NativeVoice:
         """Return how many messages wait for a receipt."""
         return len(self._held)
 
-    def connected(self, printer: Printer, real_s: float) -> None:
+    def connected(self, machine: Machine, real_s: float) -> None:
         """Queue the present state, and then everything that no receipt covers, oldest first."""
-        self._outbox = deque([self._state(printer.now, str(printer.state), printer.why), *self._held])
+        self._outbox = deque([self._state(machine.now, str(machine.state), machine.why), *self._held])
         self._sent_at.clear()
         self._retry_at = real_s + self._retry_s
 
-    def happened(self, happening: Happening, printer: Printer, real_s: float) -> None:
+    def reboot(self, boot: str) -> int:
+        """Start again as after a crash: readings without a receipt are gone; return how many. Events are on flash."""
+        lost = [key for key in self._held if isinstance(key, int)]
+        for key in lost:
+            del self._held[key]
+        gone_count = len(lost) + bool(self._rows)
+        self._times_ms, self._rows, self._seq, self._boot = [], [], 0, boot
+        self._outbox = deque(self._held)
+        self._sent_at.clear()
+        return gone_count
+
+    def happened(self, happening: Happening, machine: Machine, real_s: float) -> None:
         """Queue what was measured before it, then the state or event itself."""
         self._flush(real_s)
         if isinstance(happening, StateSeen):
             self._outbox.append(self._state(happening.ts, str(happening.state), happening.why))
             return
-        body = _event(happening, printer)
+        body = self._event(happening, machine)
         self._hold(str(body["id"]), Publication(f"{self._base}/event/{self._address}", text(body), 1, False))
 
-    def sampled(self, printer: Printer, real_s: float) -> None:
+    def sampled(self, machine: Machine, real_s: float) -> None:
         """Measure; the batch goes out half a real second after the last one, or when it spans a minute."""
-        self._times_ms.append(round(printer.now * 1000))
-        self._rows.append(printer.sense())
+        self._words = machine.words
+        self._times_ms.append(round((machine.now + self.clock_off_s) * 1000))
+        self._rows.append(machine.sense())
         span_s = (self._times_ms[-1] - self._times_ms[0]) / 1000
         if real_s - self._said_at >= GAP_S_MIN or span_s >= SPAN_S_MAX:
             self._flush(real_s)
@@ -107,7 +125,9 @@ class NativeVoice:
             self._retry_s = RECEIPT_S
             self._retry_at = real_s + RECEIPT_S
         again = [seq for seq in sorted(missing) if real_s - self._sent_at.get(seq, real_s) > MISSING_S]
-        self._requeue(again)
+        # A receipt never calls an event missing: one that it passes over is sent again after a while.
+        late = [key for key, at in self._sent_at.items() if isinstance(key, str) and real_s - at > RECEIPT_S]
+        self._requeue([*again, *late])
 
     def take(self, room: int, real_s: float) -> list[Publication]:
         """Return what is due: states, and messages that are not sent yet or were too long without a receipt."""
@@ -145,22 +165,35 @@ class NativeVoice:
         if not self._rows:
             return
         first = self._times_ms[0]
+        words = [self.renames.get(word, word) for word in self._words] if self.renames else self._words
         body: dict[str, Any] = {"v": 1, "boot": self._boot, "seq": self._seq, "ts": stamp(first / 1000)}
         if len(self._rows) == 1:
-            body["m"] = self._rows[0]._asdict()
+            body["m"] = dict(zip(words, self._rows[0], strict=True))
         else:
             body["dt_ms"] = [at - first for at in self._times_ms]
-            body["m"] = dict(zip(Sensed._fields, map(list, zip(*self._rows, strict=True)), strict=True))
+            body["m"] = dict(zip(words, map(list, zip(*self._rows, strict=True)), strict=True))
         self._hold(self._seq, Publication(f"{self._base}/reading/{self._address}", text(body), 1, False))
         self._seq += 1
         self._times_ms, self._rows = [], []
         self._said_at = real_s
 
     def _state(self, ts: float, state: str, why: str | None) -> Publication:
-        body = {"v": 1, "state": state, "ts": stamp(ts), "boot": self._boot}
+        body = {"v": 1, "state": state, "ts": stamp(ts + self.clock_off_s), "boot": self._boot}
         if why is not None:
             body["why"] = why
         return Publication(f"{self._base}/state/{self._address}", text(body), 1, True)
+
+    def _event(self, happening: JobStarted | JobEnded | PartCounted, machine: Machine) -> dict[str, Any]:
+        word, names = _EVENTS[type(happening)]
+        ts = happening.ts if happening.ts is not None else machine.now
+        told_id = happening.id if isinstance(happening, PartCounted) else f"{happening.job}-{word}"
+        body: dict[str, Any] = {"v": 1, "id": told_id, "event": word, "job": happening.job}
+        body["ts"] = stamp(ts + self.clock_off_s)
+        for name in names:
+            value = getattr(happening, name)
+            if value is not None:
+                body[name] = str(value) if name == "outcome" else value
+        return body
 
 
 def _covered(key: int | str, through: int, missing: set[int], events: set[str]) -> bool:
@@ -169,19 +202,12 @@ def _covered(key: int | str, through: int, missing: set[int], events: set[str]) 
     return key in events
 
 
-def _event(happening: JobStarted | JobEnded, printer: Printer) -> dict[str, Any]:
-    started = isinstance(happening, JobStarted)
-    word = "job_started" if started else "job_ended"
-    body: dict[str, Any] = {"v": 1, "id": f"{happening.job}-{word}", "event": word, "job": happening.job}
-    body["ts"] = stamp(happening.ts if happening.ts is not None else printer.now)
-    names = ("file", "estimate_s") if started else _ENDED
-    for name in names:
-        value = getattr(happening, name)
-        if value is not None:
-            body[name] = str(value) if name == "outcome" else value
-    return body
-
-
 _ENDED: Final = (
     "file", "outcome", "cause", "duration_s", "print_duration_s", "estimate_s", "material_g", "energy_kwh",
 )  # fmt: skip
+_EVENTS: Final[Mapping[type, tuple[str, tuple[str, ...]]]] = {
+    JobStarted: ("job_started", ("file", "estimate_s")),
+    JobEnded: ("job_ended", _ENDED),
+    PartCounted: ("part", ("good", "scrap", "cause")),
+}
+"""The word of each event, and what it carries as far as known."""

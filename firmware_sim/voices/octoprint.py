@@ -80,7 +80,7 @@ class OctoprintVoice:
             self._started(happening, printer)
         elif isinstance(happening, JobEnded):
             self._ended(happening, printer)
-        elif happening.state is State.IDLE and self._failed:
+        elif isinstance(happening, StateSeen) and happening.state is State.IDLE and self._failed:
             self._failed = ""
             for word, string in (("CONNECTING", "Connecting"), ("OPERATIONAL", "Operational")):
                 self._state(word, string, printer.now)

@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
+from firmware_sim.machines.machine import Machine
 from firmware_sim.machines.printer import Printer
 from firmware_sim.truth import Happening
 
+M_contra = TypeVar("M_contra", bound=Machine, contravariant=True)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# Made once: json.dumps with options of its own makes an encoder a message.
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
 class Publication(NamedTuple):
@@ -22,7 +26,7 @@ class Publication(NamedTuple):
     retain: bool
 
 
-class Voice(Protocol):
+class Speech(Protocol[M_contra]):
     """A dialect of one device. Real time (`real_s`) is monotonic and only paces; `ts` is the plant's time."""
 
     @property
@@ -33,13 +37,13 @@ class Voice(Protocol):
     def subscriptions(self) -> tuple[str, ...]:
         """Return the topics that the device listens to."""
 
-    def connected(self, printer: Printer, real_s: float) -> None:
+    def connected(self, machine: M_contra, real_s: float, /) -> None:
         """Say what has to be said after a connect."""
 
-    def happened(self, happening: Happening, printer: Printer, real_s: float) -> None:
+    def happened(self, happening: Happening, machine: M_contra, real_s: float, /) -> None:
         """Say that a state changed, or that a job began or ended."""
 
-    def sampled(self, printer: Printer, real_s: float) -> None:
+    def sampled(self, machine: M_contra, real_s: float, /) -> None:
         """Measure, and say so when it is time."""
 
     def received(self, topic: str, payload: bytes, real_s: float) -> None:
@@ -47,6 +51,10 @@ class Voice(Protocol):
 
     def take(self, room: int, real_s: float) -> list[Publication]:
         """Return up to `room` publications that are due, in the order in which they shall go out."""
+
+
+class Voice(Speech[Printer], Protocol):
+    """A dialect that printers speak."""
 
 
 def stamp(ts: float) -> str:
@@ -61,4 +69,4 @@ def stamp(ts: float) -> str:
 
 def text(body: dict[str, Any]) -> bytes:
     """Return the body as strict JSON; a number that is not finite is our own mistake."""
-    return json.dumps(body, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode()
+    return _ENCODER.encode(body).encode()

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from collector.contract.errors import Misconfigured
 from collector.contract.tree import read_plant
 from deploy.settings import SETTINGS, Settings, load
-from firmware_sim.scenario import workshop
+from firmware_sim.stories import workshop
 
 ROOT = Path(__file__).parents[3]
 LOCKS = ("requirements.lock", "deploy/requirements.lock")

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from collector.contract.event import JobEnded, Outcome, State, StateSeen
-from firmware_sim.faults import CATALOGUE, CLOG_CAUSE, LOSS_GROWTH, FaultPlan, Kind, draw_lasts_s, loss_ratio
+from firmware_sim.catalogue import CATALOGUE, draw_lasts_s
+from firmware_sim.faults import CLOG_CAUSE, LOSS_GROWTH, FaultPlan, Kind, loss_ratio
 from firmware_sim.machines.printer import Printer, Sensed
 
 

@@ -12,7 +12,8 @@ import pytest
 from collector.contract.errors import Misconfigured
 from firmware_sim.faults import FaultPlan, Kind
 from firmware_sim.fleet import Fleet
-from firmware_sim.scenario import plan_faults, workshop
+from firmware_sim.scenario import plan_faults
+from firmware_sim.stories import workshop
 
 START = 1_795_399_200.0
 

@@ -16,7 +16,7 @@ from firmware_sim.history import generate
 from firmware_sim.machines.build import build
 from firmware_sim.machines.people import Rhythm
 from firmware_sim.machines.printer import Printer, Sensed
-from firmware_sim.scenario import workshop
+from firmware_sim.stories import workshop
 
 START = 1_795_219_200.0
 DAYS = 4

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from collector.contract.errors import Misconfigured
 from collector.contract.event import State, StateSeen
 from collector.contract.place import check_device, check_place
-from firmware_sim.faults import CATALOGUE, FaultPlan, Kind
+from firmware_sim.faults import FaultPlan, Kind
 from firmware_sim.machines.build import build
 from firmware_sim.machines.people import Rhythm
 from firmware_sim.machines.printer import Printer
-from firmware_sim.scenario import MACHINES_MAX, plan_faults, scenario, workshop
+from firmware_sim.scenario import MACHINES_MAX, plan_faults
+from firmware_sim.stories import scenario, workshop
 
 START = 1_795_399_200.0
 seeds = st.integers(0, 10_000)
@@ -51,7 +52,7 @@ def test_a_number_of_machines_out_of_bounds_is_named(count: int) -> None:
 
 
 def test_an_unknown_scenario_is_named_with_those_that_exist() -> None:
-    with pytest.raises(Misconfigured, match="scenario = 'nowhere' is none of workshop"):
+    with pytest.raises(Misconfigured, match=r"scenario = 'nowhere' is none of bad-spool, .*workshop, and no TOML file"):
         scenario("nowhere", machines=2, seed=1)
 
 
@@ -71,7 +72,7 @@ def test_kinds_take_turns_on_different_native_machines(count: int, seed: int) ->
     story = workshop(count, seed)
     plans = plan_faults(story, seed, START, START + 7200)
     native = {spec.device for spec in story.machines if spec.voice == "native"}
-    assert [plan.kind for plan in plans] == [row.kind for row in (*CATALOGUE, *CATALOGUE)][: len(plans)]
+    assert [plan.kind for plan in plans] == ([Kind.HEATER_WEAK, Kind.CLOG, Kind.SILENCE] * 3)[: len(plans)]
     assert len({plan.device for plan in plans}) == len(plans) >= 2
     assert {plan.device for plan in plans} <= native
 

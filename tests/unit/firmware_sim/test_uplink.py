@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from firmware_sim.fleet import Fleet
 from firmware_sim.replay import Line, publish
-from firmware_sim.scenario import workshop
+from firmware_sim.stories import workshop
 
 
 class FastClock:
