@@ -18,6 +18,7 @@ from collector.contract.ports import Clock
 from firmware_sim.catalogue import ROWS
 from firmware_sim.device import Device
 from firmware_sim.faults import FaultPlan, Kind
+from firmware_sim.lan.printers import LanPrinters
 from firmware_sim.machines.kinds import make, make_plug
 from firmware_sim.machines.machine import Machine
 from firmware_sim.machines.printer import WARM_SHARE
@@ -25,8 +26,8 @@ from firmware_sim.network import Network
 from firmware_sim.scenario import MachineSpec, Scenario
 from firmware_sim.truth import Truth
 from firmware_sim.uplink import Uplink
+from firmware_sim.voices.catalogue import LAN, PLUGS, PRINTERS
 from firmware_sim.voices.native import NativeVoice
-from firmware_sim.voices.octoprint import OctoprintVoice
 from firmware_sim.voices.voice import Speech
 
 Credentials = tuple[str, str]
@@ -45,7 +46,8 @@ class Fleet:
 
     `credentials` is one pair for all or a pair by device; `address` says whether native voices publish under
     `@device` or under their place; `boots` gives every start of a native sender a boot that never was before;
-    `meters_kwh` lets energy meters go on from where a history left them.
+    `meters_kwh` lets energy meters go on from where a history left them; printers that are brokers themselves listen
+    in `lan`.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Fleet:
         address: Literal["device", "place"] = "device",
         boots: Callable[[], str] = lambda: secrets.token_hex(8),
         meters_kwh: Mapping[str, float] | None = None,
+        lan: LanPrinters | None = None,
     ) -> None:
         self._clock = clock
         self.truth = truth if truth is not None else Truth()
@@ -70,7 +73,7 @@ class Fleet:
         self._asked: queue.SimpleQueue[FaultPlan] = queue.SimpleQueue()
         self._devices: dict[str, Device[Any]] = {}
         self._meters_kwh = meters_kwh or {}
-        self._closed = False
+        self._closed, self._lan = False, lan
         start, real_s = clock.now(), time.monotonic()
         # A plug needs the machine that it meters.
         for spec in sorted(scenario.machines, key=lambda spec: spec.meters is not None):
@@ -105,7 +108,10 @@ class Fleet:
         self._devices[spec.device] = device
         # A machine that cannot tell of a job afterwards begins at rest.
         device.begin(WARM_SHARE if spec.voice == "native" else 0.0, real_s)
-        self.uplink.add(device, client_id=spec.device, credentials=_pair(self._credentials, spec.device))
+        if spec.voice not in LAN:
+            self.uplink.add(device, client_id=spec.device, credentials=_pair(self._credentials, spec.device))
+        elif self._lan is not None and spec.prefix is not None:
+            self._lan.add(device, serial=spec.prefix, access_code=f"{spec.seed % 10**8:08d}")
 
     def __enter__(self) -> Self:
         return self
@@ -148,6 +154,8 @@ class Fleet:
         end_s = time.monotonic() + STEP_S_MAX
         while not self.live(now_s := time.monotonic(), most=TICKS_A_TURN) and now_s < end_s:
             self.uplink.turn(0.0)
+        if self._lan is not None:
+            self._lan.turn(time.monotonic())
         self.uplink.turn(wait_s)
 
     def live(self, real_s: float, *, most: int | None = None) -> bool:
@@ -163,7 +171,8 @@ class Fleet:
             number = ticks[0][1]
             device = self._by_number[number]
             heapq.heapreplace(ticks, (device.tick(real_s), number))
-            self.uplink.wake(device)
+            if device.spec.voice not in LAN:
+                self.uplink.wake(device)
         return True
 
     def run(self, stop: threading.Event) -> None:
@@ -186,11 +195,13 @@ class Fleet:
 def _voice(spec: MachineSpec, *, boot: str, root: str, address: Literal["device", "place"]) -> Speech[Any]:
     if spec.voice == "native":
         return NativeVoice(spec.place if address == "place" else f"@{spec.device}", boot=boot, root=root)
-    if spec.kind != "printer":
-        raise Misconfigured(f"voice = {spec.voice!r} of {spec.device}: a {spec.kind} speaks native alone")
-    if spec.voice == "octoprint" and spec.prefix is not None:
-        return OctoprintVoice(spec.prefix)
-    raise Misconfigured(f"voice = {spec.voice!r} of {spec.device} is none of native, octoprint (with a prefix)")
+    made = PLUGS.get(spec.voice) or PRINTERS.get(spec.voice)
+    if made is None or spec.prefix is None:
+        known = ", ".join((*PRINTERS, *PLUGS))
+        raise Misconfigured(f"voice = {spec.voice!r} of {spec.device} is none of native, {known} (with a prefix)")
+    if spec.voice in PRINTERS and spec.kind != "printer":
+        raise Misconfigured(f"voice = {spec.voice!r} of {spec.device}: a {spec.kind} doesn't speak it")
+    return made(spec.prefix)
 
 
 def _pair(credentials: Mapping[str, Credentials] | Credentials | None, device: str) -> Credentials | None:

@@ -48,6 +48,7 @@ class Air:
         self._clock = clock
         self._speed = speed
         self._up: dict[str, bool] = dict.fromkeys(fleet.devices, False)
+        self._wills: dict[str, Publication] = {}
 
     def step(self, now: float) -> list[Publication]:
         """Live to `now` (Unix s) and return what the broker hears, wills included."""
@@ -57,9 +58,10 @@ class Air:
         heard: list[Publication] = []
         for name, device in self._fleet.devices.items():
             if device.reachable and not self._up[name]:
+                self._wills[name] = device.will  # as the connect leaves it with the broker
                 device.connected(real_s)
             elif self._up[name] and not device.reachable:
-                heard.append(device.will)
+                heard.append(self._wills[name])
             self._up[name] = device.reachable
             heard += device.take(ROOM, real_s)
         return heard

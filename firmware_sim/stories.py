@@ -18,6 +18,7 @@ from firmware_sim.machines.kinds import KINDS
 from firmware_sim.network import DELAY_S_MAX, Weather
 from firmware_sim.physics import SAMPLE_S
 from firmware_sim.scenario import MACHINES_MAX, NATIVE_CADENCE_S, MachineSpec, Scenario, Strike
+from firmware_sim.voices.catalogue import prefix_of
 
 FOLDER: Final = Path(__file__).parent / "scenarios"
 DAY_S: Final = 86_400.0
@@ -137,7 +138,7 @@ def _spec(number: int, row: Mapping[str, Any], line: int, seed: int) -> MachineS
         device,
         _place(f"{where}.place", f"{row['place']}/{device}"),
         voice,
-        None if native else f"{voice}/{device}",
+        None if native else prefix_of(voice, device),
         seed,
         NATIVE_CADENCE_S if native else 0.0,
         kind,

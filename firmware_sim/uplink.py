@@ -71,6 +71,7 @@ class Line:
         self.client_id = client_id
         self.credentials = credentials
         self.client: mqtt.Client | None = None
+        self.will = Publication("", b"", 0, False)
         self.up = False
         self.due_at = 0.0
         self.failures = 0
@@ -154,7 +155,7 @@ class Uplink:
         """Say each device's will, wait at most a second until the broker has it, and disconnect."""
         for line in self._lines:
             if line.client is not None and line.up:
-                will = line.caller.will
+                will = line.will  # the one that was left with the broker: a Sparkplug will is of one session
                 told = line.client.publish(will.topic, will.payload, will.qos, will.retain)
                 line.inflight.add(told.mid)
         end = self._clock() + CLOSE_S_MAX
@@ -209,7 +210,7 @@ class Uplink:
         client.max_inflight_messages_set(INFLIGHT_MAX)
         if line.credentials is not None:
             client.username_pw_set(*line.credentials)
-        will = line.caller.will
+        will = line.will = line.caller.will
         client.will_set(will.topic, will.payload, will.qos, will.retain)
 
         def on_connect(_client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from collector.contract.errors import Misconfigured
 from deploy.commands import Command, until_told_to_stop
-from deploy.where import add_data_dir, broker_of
+from deploy.where import add_data_dir, broker_of, data_dir
 
 if TYPE_CHECKING:
+    from firmware_sim.lan.printers import LanPrinters
     from firmware_sim.scenario import Scenario
 
 RUNS_S: Final = 3_600.0
@@ -97,6 +98,7 @@ def _speak(parsed: Namespace, story: Scenario) -> int:
     quiet = story._replace(takes_turns=False)  # the turns are the demo's; here a person switches faults
     end = clock.start + max(lasts_s * parsed.speed, YEAR_S)
     with ExitStack() as stack:
+        lan = _lan(parsed, story, stack)
         fleet = Fleet(
             story,
             clock,
@@ -105,6 +107,7 @@ def _speak(parsed: Namespace, story: Scenario) -> int:
             credentials=pair,
             faults=faults_of(quiet, parsed.seed, clock.start, end),
             truth=stack.enter_context(Truth(parsed.truth)),
+            lan=lan,
         )
         if parsed.fault is not None:
             kind, _, device = parsed.fault.partition(":")
@@ -113,14 +116,34 @@ def _speak(parsed: Namespace, story: Scenario) -> int:
         if parsed.control is not None:
             control = stack.enter_context(HttpSwitch(fleet, parsed.control))
             print(f"faults are switched at http://127.0.0.1:{control.port}", flush=True)
+        _tell_of(lan)
         clock.begin()
-        if parsed.lasts_s is not None:
-            timer = threading.Timer(parsed.lasts_s, stop.set)
-            timer.daemon = True
-            timer.start()
+        _end_after(parsed.lasts_s, stop)
         print(f"{len(story.machines)} machines speak to {broker.host}:{broker.port}", flush=True)
         fleet.run(stop)
     return 0
+
+
+def _lan(parsed: Namespace, story: Scenario, stack: ExitStack) -> LanPrinters | None:
+    from firmware_sim.lan.printers import LanPrinters
+    from firmware_sim.voices.catalogue import LAN
+
+    wanted = any(spec.voice in LAN for spec in story.machines)
+    return stack.enter_context(LanPrinters(data_dir(parsed) / "lan")) if wanted else None
+
+
+def _end_after(lasts_s: float | None, stop: threading.Event) -> None:
+    if lasts_s is not None:
+        timer = threading.Timer(lasts_s, stop.set)
+        timer.daemon = True
+        timer.start()
+
+
+def _tell_of(lan: LanPrinters | None) -> None:
+    if lan is not None:
+        print(f"printers that are brokers; their authority is {lan.authority}")
+        for serial, access_code, port in lan.listening:
+            print(f"  127.0.0.1:{port} serial number {serial}, access code {access_code}", flush=True)
 
 
 COMMAND = Command("sim", "simulated machines against any broker", _arguments, _run)

@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from collector.bus.broker import EmbeddedBroker
 from collector.bus.link import Address
@@ -172,3 +173,44 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
 @pytest.fixture
 def wait_until() -> Callable[[Callable[[], bool], str], None]:
     return until
+
+
+_SPARKPLUG = {
+    "PropertyValue": "1 uint32 type, 2 bool is_null, 8 string string_value",
+    "PropertySet": "1 *string keys, 2 *PropertyValue values",
+    "Metric": "1 string name, 2 uint64 alias, 3 uint64 timestamp, 4 uint32 datatype, 7 bool is_null, "
+    "9 PropertySet properties, 10 uint32 int_value, 11 uint64 long_value, 12 float float_value, "
+    "13 double double_value, 14 bool boolean_value, 15 string string_value",
+    "Payload": "1 uint64 timestamp, 2 *Metric metrics, 3 uint64 seq",
+}
+"""The parts of the Sparkplug B schema (specification 3.0, section 6.4.1) that a voice may use; `*` is repeated."""
+
+
+@pytest.fixture(scope="session")
+def sparkplug_payload() -> Callable[[bytes], Any]:
+    """Return the protobuf runtime's own reading of a Sparkplug payload; a field beyond the schema is an error."""
+    kinds = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="voices.proto", package="voices", syntax="proto2")
+    for message, fields in _SPARKPLUG.items():
+        made = file.message_type.add(name=message)
+        for number, kind, name in (field.split() for field in fields.split(", ")):
+            label = kinds.LABEL_REPEATED if kind.startswith("*") else kinds.LABEL_OPTIONAL
+            field = made.field.add(name=name, number=int(number), label=label)
+            word = kind.lstrip("*")
+            if word in _SPARKPLUG:
+                field.type, field.type_name = kinds.TYPE_MESSAGE, f".voices.{word}"
+            else:
+                field.type = getattr(kinds, f"TYPE_{word.upper()}")
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    payload = message_factory.GetMessageClass(pool.FindMessageTypeByName("voices.Payload"))
+
+    def read(raw: bytes) -> Any:
+        found = payload.FromString(raw)
+        bare = payload()
+        bare.CopyFrom(found)
+        bare.DiscardUnknownFields()
+        assert bare.ByteSize() == found.ByteSize(), "a field that Sparkplug B does not have"
+        return found
+
+    return read
