@@ -54,6 +54,8 @@ COME_BACK_S: Final = 60.0
 """How long a lost agent has to come back and show that the job still runs: gaps in Wi-Fi last 30 s on average."""
 CONTRADICT_S: Final = 2.0
 """Evidence that a job runs, younger than this, may have been on its way when the job ended."""
+_WAITS: Final = frozenset({Outcome.FAILED, Outcome.UNKNOWN})
+"""An end of which the machine may still say more."""
 SAME_START_S: Final = 1.0
 """Two starts of one file within this time, from a machine that stamps nothing, are one start told twice."""
 
@@ -120,7 +122,8 @@ def _same_start(job: OpenJob, sign: Began) -> bool:
 def _running(track: JobTrack, sign: Running) -> Step:
     job = track.open
     if job is None:
-        return _came_late(track, sign) if sign.file is not None and _is_another(track.last, sign) else Step(track)
+        nameable = sign.file is not None or sign.opens
+        return _came_late(track, sign) if nameable and _is_another(track.last, sign) else Step(track)
     if sign.file is not None and job.file is not None and sign.file != job.file:
         if not _is_another(track.last, sign):
             return Step(track)
@@ -144,7 +147,7 @@ def _earliest(*times: float | None) -> float | None:
 
 def _is_another(last: LastEnd | None, sign: Running) -> bool:
     """Tell whether the evidence is of a job that began after the last end, and not an echo of the ended one."""
-    if last is None:
+    if last is None or sign.opens:
         return True
     if sign.ts - last.at < LAST_WORD_S or _stamped_before(sign.stamp, last):
         return False
@@ -233,10 +236,11 @@ def _ended(track: JobTrack, sign: Ended) -> Step:
     waiting = job.closing
     closing = Closing("reported", sign.ts, sign.ts + LAST_WORD_S, sign.ts, report=sign)
     if waiting is not None and waiting.report is not None:
-        return Step(track)
+        knows_better = waiting.report.outcome is Outcome.UNKNOWN and sign.outcome is not Outcome.UNKNOWN
+        return close(track, job, replace(waiting, report=sign)) if knows_better else Step(track)
     if waiting is not None and waiting.how == "broke":
         closing = replace(closing, words=waiting.words, phrase=waiting.phrase)
-    elif sign.outcome is Outcome.FAILED and sign.cause is None and sign.job is None:
+    elif sign.outcome in _WAITS and sign.cause is None and sign.job is None:
         return Step(replace(track, open=replace(job, closing=closing)))
     return close(track, job, closing)
 

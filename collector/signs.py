@@ -23,13 +23,17 @@ class Began(msgspec.Struct, frozen=True):
 
 
 class Running(msgspec.Struct, frozen=True):
-    """Evidence that a job runs now; without `file` it is the one that we know of. Opens a job whose start we missed."""
+    """Evidence that a job runs now; without `file` it is the one that we know of. Opens a job whose start we missed.
+
+    `opens`: it does so without a file too, and at once: the decoder knows that it is no echo of a job that ended.
+    """
 
     ts: float
     file: str | None = None
     stamp: float | None = None
     print_time_s: float | None = None
     estimate_s: float | None = None
+    opens: bool = False
 
 
 class Held(msgspec.Struct, frozen=True):

@@ -66,6 +66,33 @@ def _octoprint(machine: Machine, password: str, where: Where) -> list[str]:
     ]
 
 
+def _sparkplug(machine: Machine, password: str, where: Where) -> list[str]:
+    del password, where
+    _, group, node, device = [*str(machine.prefix).split("/"), "", "", ""][:4]
+    return [
+        "",
+        "in the Sparkplug B edge node:",
+        f"  Group ID {group}, Edge Node ID {node}" + (f", Device ID {device}" if device else ""),
+        "  metrics that are understood by name: State, Job/Name, Job/Progress, Parts/Good, Parts/Scrap,",
+        "  Temperature/Nozzle, Energy/Total in Wh, Spindle/Load in % (others need a property engUnit)",
+        "  it may be asked for its births (Node Control/Rebirth), and never for anything else",
+    ]
+
+
+def _mtconnect(machine: Machine, password: str, where: Where) -> list[str]:
+    del password
+    uuid = str(machine.prefix).partition("/")[2]
+    return [
+        "",
+        f"the device's uuid is {uuid}; in agent.cfg of cppagent:",
+        "  Sinks {",
+        f"    MqttService {{ MqttHost = {where.host}; MqttPort = {where.port} }}",
+        "  }",
+        "with MqttUserName and MqttPassword as above;",
+        "in LinuxCNC: [MTCONNECT] TRANSPORT=mqtt, with the broker's address as above",
+    ]
+
+
 def _foreign(machine: Machine, password: str, where: Where) -> list[str]:
     del password, where
     return ["", f"let it publish below {machine.prefix}/"]
@@ -84,5 +111,10 @@ _DIALLED: Final = {
     ],
 }
 
-_LINES: Final[Mapping[str, Callable[[Machine, str, Where], list[str]]]] = {"native": _native, "octoprint": _octoprint}
+_LINES: Final[Mapping[str, Callable[[Machine, str, Where], list[str]]]] = {
+    "native": _native,
+    "octoprint": _octoprint,
+    "sparkplug": _sparkplug,
+    "mtconnect": _mtconnect,
+}
 """By dialect; those of other dialects come with their decoders."""

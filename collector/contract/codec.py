@@ -76,10 +76,15 @@ _BATCH: Final = msgspec.json.Decoder(Batch)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-def check_bounds(payload: bytes) -> None:
-    """Refuse what is too large, too deeply nested or has too long a number, before anything is parsed."""
+def check_size(payload: bytes) -> None:
+    """Refuse what is too large, whatever it is written in."""
     if len(payload) > limits.PAYLOAD_BYTES_MAX:
         raise Refusal("too_large", f"payload has {len(payload)} bytes, at most {limits.PAYLOAD_BYTES_MAX} are allowed")
+
+
+def check_bounds(payload: bytes) -> None:
+    """Refuse what is too large, too deeply nested or has too long a number, before anything is parsed."""
+    check_size(payload)
     if _LONG_NUMBER in payload.translate(_AS_ZEROS) and (
         _LONG_NUMBER in _STRINGS.sub(b'""', payload).translate(_AS_ZEROS)
     ):

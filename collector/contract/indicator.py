@@ -33,6 +33,8 @@ _SHIPPED: Final = (
     Indicator("energy_kwh", "kWh", 0, 1e9, "energy counter of the machine", is_counter=True),
     Indicator("voltage_v", "V", 0, 1_000, "voltage of the supply"),
     Indicator("current_a", "A", 0, 1_000, "electric current of the whole machine"),
+    Indicator("spindle_load_pct", "%", 0, 400, "load of the spindle, of what it is rated for"),
+    Indicator("spindle_rpm", "rpm", -200_000, 200_000, "speed of the spindle; below 0 it turns the other way"),
     Indicator("progress_ratio", "1", 0, 1, "share of the job that is done"),
     Indicator("smoke_ratio", "1", 0, 1, "what a smoke detector says: 0 clean air, 1 smoke"),
     Indicator("estimate_s", "s", 0, 1e8, "how long the job should take, as estimated before it began"),

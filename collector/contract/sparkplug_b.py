@@ -56,3 +56,23 @@ def _add(message: DescriptorProto, name: str, number: int, kind: str) -> FieldDe
         type=FieldDescriptorProto.Type.Value(f"TYPE_{kind}"),
         label=FieldDescriptorProto.LABEL_OPTIONAL,
     )
+
+
+_SET: Final = "PropertySet"
+_PROPERTY: Final = (("type", 1, "UINT32"), ("is_null", 2, "BOOL"), ("string_value", 8, "STRING"))
+
+
+@cache
+def properties_class() -> Any:
+    """Return the protobuf class of a metric's properties; of their values it reads texts alone."""
+    file = FileDescriptorProto(name="cybersyn/sparkplug_b_properties.proto", package=_PACKAGE, syntax="proto2")
+    properties = file.message_type.add(name=_SET)
+    value = properties.nested_type.add(name="Value")
+    for row in _PROPERTY:
+        _add(value, *row)
+    _add(properties, "keys", 1, "STRING").label = FieldDescriptorProto.LABEL_REPEATED
+    values = _add(properties, "values", 2, "MESSAGE")
+    values.label, values.type_name = FieldDescriptorProto.LABEL_REPEATED, f".{_PACKAGE}.{_SET}.Value"
+    pool = DescriptorPool()
+    pool.Add(file)
+    return GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{_SET}"))

@@ -5,14 +5,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from collector.dialects import bambu, octoprint, prusalink, shelly, tasmota
+from collector.dialects import bambu, mtconnect, octoprint, prusalink, shelly, sparkplug, tasmota
 from collector.dialects.dialect import Dialect, Found, Heard, facts_and_signs
 
 __all__ = ["DIALECTS", "Dialect", "Found", "Heard", "facts_and_signs", "ladder", "recognise"]
 
-DIALECTS: Final[dict[str, Dialect]] = {
-    row.name: row for row in (octoprint.DIALECT, bambu.DIALECT, prusalink.DIALECT, tasmota.DIALECT, shelly.DIALECT)
-}
+_ROWS: Final = (
+    octoprint.DIALECT,
+    bambu.DIALECT,
+    prusalink.DIALECT,
+    tasmota.DIALECT,
+    shelly.DIALECT,
+    sparkplug.DIALECT,
+    mtconnect.DIALECT,
+)
+DIALECTS: Final[dict[str, Dialect]] = {row.name: row for row in _ROWS}
 
 
 def recognise(topic: str) -> tuple[Dialect, Found] | None:

@@ -31,7 +31,11 @@ OWNERS: Final = {
         "opsroom.app",
         "opsroom.live",
     ),
-    "google": ("collector.contract.sparkplug_b", "cyberfilter.outputs.sparkplug"),
+    "google": (
+        "collector.contract.sparkplug_b",
+        "collector.dialects.sparkplug_payload",
+        "cyberfilter.outputs.sparkplug",
+    ),
     "httpx": ("collector.attach", "deploy", "opsroom.app", "opsroom.intake"),
     "influxdb_client": ("collector.historian.influx",),
     "msgspec": PACKAGES,

@@ -284,3 +284,17 @@ def test_track_is_bounded_and_survives_json() -> None:
     assert len(now.ended) == ENDED_IDS_MAX
     assert len(blob) < 4096
     assert msgspec.json.decode(blob, type=JobTrack) == now
+
+
+def test_end_without_an_outcome_waits_for_one_and_keeps_its_time() -> None:
+    unsure = Ended(130.0, Outcome.UNKNOWN, "a.gcode")
+    assert end(began(), unsure).outcome is Outcome.UNKNOWN
+    fact = end(began(), unsure, Ended(134.0, Outcome.DONE, "a.gcode"))
+    assert (fact.outcome, fact.ts) == (Outcome.DONE, 130.0)
+
+
+def test_machine_that_names_no_files_opens_a_job_at_once_where_its_decoder_is_sure() -> None:
+    first = [Began(100.0), Ended(120.0, Outcome.DONE)]
+    assert len(ends(*first, Running(123.0), Ended(140.0, Outcome.DONE))) == 1
+    second = ends(*first, Running(123.0, opens=True), Ended(140.0, Outcome.DONE))[1]
+    assert (second.started_at, second.ts) == (None, 140.0)

@@ -42,3 +42,13 @@ def test_the_board_s_lines_are_python_and_curl_s_body_is_a_reading() -> None:
 def test_octoprint_is_told_host_port_and_base_topic() -> None:
     text = "\n".join(lines_of(Machine("mk4", "hall/mk4", "octoprint", "octoPrint/mk4")))
     assert all(part in text for part in ("192.0.2.7", "1884", WORD, "octoPrint/mk4/", "MQTTv311"))
+
+
+def test_sparkplug_node_is_told_its_group_node_and_device() -> None:
+    text = "\n".join(lines_of(Machine("p1", "hall/p1", "sparkplug", "spBv1.0/North/cell1/p1")))
+    assert "Group ID North, Edge Node ID cell1, Device ID p1" in text
+
+
+def test_mtconnect_agent_is_told_host_port_and_uuid() -> None:
+    text = "\n".join(lines_of(Machine("m2", "hall/m2", "mtconnect", "MTConnect/mill-2")))
+    assert all(part in text for part in ("uuid is mill-2", "MqttHost = 192.0.2.7", "MqttPort = 1884"))
