@@ -18,8 +18,8 @@ from collector.dialects import DIALECTS, Dialect, Found
 
 NATIVE: Final = "native"
 ADDRESSES_KEPT: Final = 65_536
-FILTERS_MAX: Final = 50
-"""Topic filters of foreign machines in one session: nats-server grants 65 in all."""
+SUBJECTS_MAX: Final = 50
+"""Subjects of foreign machines in one session: nats-server grants 65 in all, and a filter that ends in /# takes two."""
 
 
 def load_plant(path: Path) -> Plant:
@@ -256,6 +256,11 @@ def native_filters(root: str) -> list[str]:
     return [f"{root}/v1/{kind}/#" for kind in (Kind.READING, Kind.STATE, Kind.EVENT)]
 
 
+def subject_count(pattern: str) -> int:
+    """Return how many subjects of nats-server a topic filter takes: `a/#` is `a` itself and all below."""
+    return 2 if pattern.endswith("/#") else 1
+
+
 def foreign_filters(registry: Registry) -> list[str]:
     """Return what to hear of foreign machines: each prefix, or where these are too many, what they begin with."""
     rows = registry.prefixes()
@@ -265,6 +270,12 @@ def foreign_filters(registry: Registry) -> list[str]:
             raise Misconfigured(f"machines.{machine.device}: dialect {machine.dialect!r} is none of {known}")
     filters = [found for prefix, machine in rows for found in DIALECTS[machine.dialect].filters(prefix)]
     filters = list(dict.fromkeys(filters))
-    if len(filters) <= FILTERS_MAX:
+    if sum(map(subject_count, filters)) <= SUBJECTS_MAX:
         return filters
     return sorted({f"{found.partition('/')[0]}/#" for found in filters})
+
+
+def changed_filters(before: Registry, now: Registry) -> tuple[list[str], list[str]]:
+    """Return what is to be heard newly, and what no more: two filters that overlap would bring a message twice."""
+    was, wanted = foreign_filters(before), foreign_filters(now)
+    return [each for each in wanted if each not in was], [each for each in was if each not in wanted]

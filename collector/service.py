@@ -26,7 +26,7 @@ from collector.newcomers import Newcomers
 from collector.notices import Notice, Notices
 from collector.pace import Pace
 from collector.quota import Quotas
-from collector.registry import NATIVE, Registry, foreign_filters, native_filters
+from collector.registry import NATIVE, Registry, changed_filters, foreign_filters, native_filters
 from collector.spool import Spool
 from collector.turn import Quarantined, Turn
 from collector.watch import Watch
@@ -63,9 +63,7 @@ class Collector:
         self.untold_count = 0
         self.failed_count = 0
         self.null_counts: Counter[str] = Counter()
-        bus.subscribe(
-            ways.filters if ways.filters is not None else [*native_filters(ways.root), *foreign_filters(registry)]
-        )
+        bus.subscribe(ways.filters or [*native_filters(ways.root), *foreign_filters(registry)])
 
     def note(self, event: str, body: dict[str, Any], *, device: str | None = None) -> None:
         """Put an event of our own into the log with the next turn. Any thread may call."""
@@ -74,10 +72,12 @@ class Collector:
 
     def replant(self, plant: Plant) -> None:
         """Go by this plant from now on. Any thread may call."""
-        before = set(foreign_filters(self.registry))
-        self.registry = Registry(plant)
-        if self.ways.filters is None and (fresh := [f for f in foreign_filters(self.registry) if f not in before]):
+        before, self.registry = self.registry, Registry(plant)
+        fresh, gone = changed_filters(before, self.registry) if self.ways.filters is None else ([], [])
+        if fresh:
             self._bus.subscribe(fresh)
+        if gone:
+            self._bus.unsubscribe(gone)
 
     def turn(self, wait_s: float = 0.05) -> int:
         """Decide and keep what has come; return how many. Raises Unavailable, and then they wait for the next turn."""

@@ -22,6 +22,8 @@ from collector.bus.pause import MAX_S, TAKEN_OVER_MAX_S, Pause
 from collector.contract.errors import Misconfigured
 from collector.contract.ports import Clock, Delivery
 
+NOBODYS: Final = ("cybersyn-heartbeat/nobody",)
+"""A filter that nobody has: to give it up costs nothing, and is answered."""
 SUBSCRIBE_WAIT_S: Final = 5.0
 TURN_S: Final = 1.0
 """How often the thread looks when nothing wakes it."""
@@ -96,6 +98,13 @@ class Keeper(Owner):
         if refused := self._ask(link, filters):
             self._filters = {wanted: None for wanted in self._filters if wanted not in refused}
             raise Misconfigured(f"{self.where} refuses the filters {refused}")
+
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Ask for these filters no more, also after a reconnect."""
+        self._filters = {wanted: None for wanted in self._filters if wanted not in filters}
+        link = self.link
+        if link is not None and link.up:
+            link.unsubscribe(filters)
 
     def close(self) -> None:
         """Leave, and end the thread."""
@@ -227,7 +236,7 @@ class Keeper(Owner):
                 _LOG.warning("connection of %s is stuck: it is rebuilt", self._session.client_id)
                 return
             if stale_s > self._keepalive_s / 2:
-                link.beat()
+                link.unsubscribe(NOBODYS)
 
     def _take_back(self, link: Link) -> None:
         """End the link; what it sent without an answer waits for the next one."""

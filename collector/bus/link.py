@@ -216,9 +216,9 @@ class Link:
         """Return when something was heard last, in the plant's time."""
         return self._last_heard()[1]
 
-    def beat(self) -> None:
-        """Ask for a sign of life: the answer to an UNSUBSCRIBE of a filter that nobody has passes every layer."""
-        self._client.unsubscribe("cybersyn-heartbeat/nobody")
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Ask for these filters no more; the answer is a sign of life that passes every layer."""
+        self._client.unsubscribe(list(filters))
 
     def depart(self) -> None:
         """Say goodbye behind everything that waits to be sent, acknowledgements included, and return at once."""

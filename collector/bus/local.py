@@ -37,6 +37,10 @@ class _Session:
         self.connection = 0
         self._wanted: dict[str, bool] = {}
 
+    def give_up(self, filters: Sequence[str]) -> None:
+        self.filters = {wanted: None for wanted in self.filters if wanted not in filters}
+        self._wanted.clear()
+
     def ask(self, filters: Sequence[str]) -> None:
         self.filters.update(dict.fromkeys(filters))
         self._wanted.clear()
@@ -114,6 +118,11 @@ class LocalBroker:
                     self._queue(session, _Queued(posting, retained=True))
             self.changed.notify_all()
 
+    def unsubscribe(self, session: _Session, filters: Sequence[str]) -> None:
+        """Take filters away from a session; what waits for it already still comes."""
+        with self.changed:
+            session.give_up(filters)
+
     def flush(self, session: _Session) -> None:
         """Hand what the session's outbox holds to every session that wants it, while the broker runs."""
         with self.changed:
@@ -156,6 +165,10 @@ class LocalBus:
     def subscribe(self, filters: Sequence[str]) -> None:
         """Ask for these topic filters; the session keeps them."""
         self._broker.subscribe(self._session, filters)
+
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Ask for these topic filters no more."""
+        self._broker.unsubscribe(self._session, filters)
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Hand a message over; an empty retained payload clears the topic. Raises Refusal for what no broker takes."""

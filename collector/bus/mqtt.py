@@ -129,6 +129,10 @@ class MqttBus:
         """
         self._keeper.subscribe(filters)
 
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Ask for these topic filters no more, also after a reconnect."""
+        self._keeper.unsubscribe(filters)
+
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Hand a message over (QoS 1); an empty retained payload clears the topic.
 

@@ -54,6 +54,9 @@ class Bus(Protocol):
     def subscribe(self, filters: Sequence[str]) -> None:
         """Ask for these topic filters, now and after every reconnect."""
 
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Ask for these topic filters no more; what has come already is still given out."""
+
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Hand a message over (QoS 1); an empty retained payload clears the topic."""
 

@@ -119,6 +119,15 @@ def test_only_topics_that_match_a_filter_arrive(site):
     assert sorted(one.topic for one in receive(reader, 3)) == ["cell", "cell/x/y", "plant/a/reading"]
 
 
+def test_filter_that_is_given_up_brings_nothing_and_the_others_go_on(site):
+    reader = site.bus("reader")
+    reader.subscribe(["plant/a", "plant/b"])
+    reader.unsubscribe(["plant/a"])
+    say(site, ("plant/a", b"1"), ("plant/b", b"2"))
+    assert [one.topic for one in receive(reader, 1)] == ["plant/b"]
+    assert reader.take(most=5, wait_s=QUIET_S) == []
+
+
 def test_filters_add_up(site):
     reader = site.bus("reader")
     reader.subscribe(["plant/a"])

@@ -14,7 +14,8 @@ from collector.contract.errors import Misconfigured, Unavailable
 from collector.contract.event import State, StateSeen
 from collector.contract.ports import ReadingRow
 from collector.contract.tree import read_plant
-from collector.registry import Registry, foreign_filters
+from collector.dialects import DIALECTS
+from collector.registry import Registry, changed_filters, foreign_filters, native_filters, subject_count
 
 BOOT = "9f1c6b0e2d7a4415"
 NOW = 1_795_400_000.0
@@ -69,7 +70,17 @@ def test_many_foreign_machines_are_heard_through_what_their_prefixes_begin_with(
     rows = {f"p{n}": {"place": f"a/p{n}", "dialect": "octoprint", "prefix": f"octoprint/p{n}"} for n in range(60)}
     few = Registry(read_plant({"machines": dict(list(rows.items())[:2])}))
     assert foreign_filters(few) == ["octoprint/p0/#", "octoprint/p1/#"]
-    assert foreign_filters(Registry(read_plant({"machines": rows}))) == ["octoprint/#"]
+    many = Registry(read_plant({"machines": rows}))
+    assert foreign_filters(many) == ["octoprint/#"]
+    assert changed_filters(few, many) == (["octoprint/#"], ["octoprint/p0/#", "octoprint/p1/#"])
+
+
+def test_what_is_heard_in_one_session_is_what_the_embedded_broker_grants() -> None:
+    rows = {f"p{n}": {"place": f"a/p{n}", "dialect": "octoprint", "prefix": f"octoprint/p{n}"} for n in range(25)}
+    wanted = [*native_filters("cybersyn"), *foreign_filters(Registry(read_plant({"machines": rows})))]
+    scouted = [form for row in DIALECTS.values() for form in row.forms]
+    assert len(wanted) == 28
+    assert max(sum(map(subject_count, filters)) for filters in (wanted, scouted)) <= 65
 
 
 def test_unknown_dialect_is_named_at_the_start() -> None:
