@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 HISTORIAN: Final = "historian"
-ESSENTIAL: Final = frozenset({HISTORIAN, "cyberfilter"})
+ESSENTIAL: Final = frozenset({HISTORIAN, "cyberfilter", "production"})
 """Readers that are never dropped: without them the log means nothing."""
 EVERY_S: Final = 10.0
 """How far they have come is written with a commit, but only so often: reading again does no harm."""

@@ -184,16 +184,19 @@ def _board(server: FastAPI, about: About) -> _Board:
     async def outlook(ask: dict[str, str], search: str) -> list[Any]:
         return await _outlook(server, ask, _view(search))
 
-    async def made(ask: dict[str, str], search: str) -> list[Any]:
+    async def made(ask: dict[str, str], _again: int | None, search: str) -> list[Any]:
         return await _production(server, ask, _view(search))
 
     board.callback(Output("room", "children"), Input("address", "pathname"), Input("address", "search"))(page)
     board.callback(Output("outlook", "children"), Input("outlook-ask", "data"), dash.State("address", "search"))(
         outlook
     )
-    board.callback(Output("production", "children"), Input("production-ask", "data"), dash.State("address", "search"))(
-        made
-    )
+    board.callback(
+        Output("production", "children"),
+        Input("production-ask", "data"),
+        Input("production-again", "n_intervals"),
+        dash.State("address", "search"),
+    )(made)
     return board
 
 

@@ -42,6 +42,18 @@ _SHIPPED: Final = (
     Indicator("ams_humidity_pct", "%", 0, 100, "relative humidity in the filament changer"),
     Indicator("ams_dryness_grade", "grade", 1, 5, "how dry the filament changer says it is: 1 wet, 5 dry"),
     Indicator("spool_left_pct", "%", 0, 100, "what is left on the spool in use, by its tag"),
+    Indicator("feed_mm_min", "mm/min", 0, 1_000_000, "speed of the tool along its path"),
+    Indicator("tube_set_pct", "%", 0, 100, "power that the laser's tube is told to give, of its full power"),
+    Indicator("tube_power_w", "W", 0, 100_000, "power of the laser's light"),
+    Indicator("energy_j_m", "J/m", 0, 1e9, "energy of the laser's light on a metre of cut"),
+    Indicator("chiller_degc", "°C", -50, 150, "temperature of the cooling water"),
+    Indicator("air_assist_kpa", "kPa", 0, 10_000, "pressure of the air that keeps the lens clean"),
+    Indicator("vacuum_kpa", "kPa", 0, 110, "vacuum at the nozzle that picks parts"),
+    Indicator("placements_per_h", "1/h", 0, 1e6, "parts placed an hour"),
+    Indicator("mispick_pct", "%", 0, 100, "share of picks that failed"),
+    Indicator("discard_count", "parts", 0, 1e9, "parts that were picked and thrown away", is_counter=True),
+    Indicator("feeder_left_count", "parts", 0, 1e9, "parts left in the feeder that runs out next"),
+    Indicator("voc_ppb", "ppb", 0, 1e6, "volatile organic compounds in the air"),
 )
 _UNIT_WORDS: Final = {"degc": "°C", "w": "W", "v": "V", "a": "A", "kwh": "kWh", "ratio": "1", "pct": "%"}
 CATALOGUE: Final = {indicator.name: indicator for indicator in _SHIPPED}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from dash import dcc, html
 
@@ -21,6 +22,7 @@ def layout(view: View) -> list[Any]:
         return [html.Div(className="ground", **ops("chooser"))]
     return [
         html.Div(className="ground", **ops("machine", place=place)),
+        html.P(html.A(words.say("machine.tap"), href=f"/hand?{urlencode({'place': place})}")),
         _section(words.say("machine.trends"), "trends", place),
         html.Section(
             [

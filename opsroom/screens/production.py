@@ -27,6 +27,8 @@ from opsroom.views.production import (
 from opsroom.words import Words, number
 
 PATH: Final = "/production"
+AGAIN_MS: Final = 60_000
+"""How long (ms) the page stands before it asks again."""
 
 
 def layout(view: View) -> list[Any]:
@@ -45,6 +47,7 @@ def layout(view: View) -> list[Any]:
     return [
         html.Ul(tabs, className="tabs"),
         dcc.Store(id="production-ask", data={"place": place, "period": chosen.name}),
+        dcc.Interval(id="production-again", interval=AGAIN_MS),
         html.Div(html.P(words.say("production.asking")), id="production", className="production"),
     ]
 
