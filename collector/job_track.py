@@ -10,6 +10,7 @@ import zlib
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from collector.contract.event import JobEnded, Outcome
 from collector.contract.limits import JOB_TEXT_CHARS_MAX
@@ -18,6 +19,8 @@ from collector.signs import Began, Ended, Running
 
 ENDED_IDS_MAX: Final = 64
 """Ids of ended jobs that a track remembers; an older job that is told again counts as new."""
+LAST_WORD_S: Final = 10.0
+"""How long a machine that stopped has for its own word about the job: OctoPrint takes some milliseconds."""
 END_NOT_HEARD: Final = "end not heard"
 
 
@@ -99,6 +102,19 @@ def held_until(job: OpenJob, ts: float | None) -> float | None:
     return None if ts is None else (job.held_s or 0.0) + max(0.0, ts - job.held_since)
 
 
+def reported(sign: Ended) -> Closing:
+    """Return the end as the machine reports it; its own last word, or its record of the job, may follow."""
+    at = sign.ts if sign.ended_at is None else sign.ended_at
+    return Closing("reported", sign.ts, sign.ts + (sign.record_due_s or LAST_WORD_S), at, report=sign)
+
+
+def recorded(first: Ended, record: Ended) -> Ended:
+    """Return the machine's record with what it had said before, where that was closer to the end."""
+    names = ("cause", "duration_s", "print_duration_s", "total_duration_s", "held_s", "material_mm", "energy_kwh")
+    said = {name: getattr(first, name) for name in names}
+    return replace(record, **{name: value for name, value in said.items() if value is not None})
+
+
 def close(track: JobTrack, job: OpenJob, closing: Closing) -> Step:
     """Return the track without the open job, and its end."""
     said = closing.report
@@ -132,6 +148,8 @@ def _started_at(job: OpenJob, closing: Closing) -> float | None:
     Every figure leaves out holds that we did not hear, so each is a time at which the job had begun.
     """
     said = closing.report
+    if said is not None and said.started_at is not None:
+        return said.started_at
     if not job.late or said is None or said.duration_s is None or closing.at is None:
         return job.started_at
     by_duration = closing.at - said.duration_s - (held_until(job, closing.at) or 0.0)

@@ -18,6 +18,7 @@ from collector.contract.event import JobStarted, Outcome
 from collector.contract.reading import Fact
 from collector.job_track import (
     END_NOT_HEARD,
+    LAST_WORD_S,
     Closing,
     JobTrack,
     LastEnd,
@@ -27,6 +28,8 @@ from collector.job_track import (
     end_unheard,
     held_until,
     name_of,
+    recorded,
+    reported,
     short,
 )
 from collector.signs import Began, Broke, Ended, Held, Lost, Resumed, Running, Sign, Stopped
@@ -48,8 +51,6 @@ __all__ = [
     "track",
 ]
 
-LAST_WORD_S: Final = 10.0
-"""How long a machine that stopped has for its own word about the job: OctoPrint takes some milliseconds."""
 COME_BACK_S: Final = 60.0
 """How long a lost agent has to come back and show that the job still runs: gaps in Wi-Fi last 30 s on average."""
 CONTRADICT_S: Final = 2.0
@@ -233,14 +234,25 @@ def _ended(track: JobTrack, sign: Ended) -> Step:
         before = end_unheard(track, sign.ts)
         after = _never_began(before.track, sign, name_of(sign))
         return Step(after.track, before.facts + after.facts)
+    return _ends(track, job, sign)
+
+
+def _ends(track: JobTrack, job: OpenJob, sign: Ended) -> Step:
+    """Return the track after the open job's end was reported; further words may be due."""
     waiting = job.closing
-    closing = Closing("reported", sign.ts, sign.ts + LAST_WORD_S, sign.ts, report=sign)
+    closing = reported(sign)
     if waiting is not None and waiting.report is not None:
+        if waiting.report.record_due_s > 0.0:
+            if sign.record_due_s > 0.0:
+                return Step(track)
+            return close(track, job, replace(waiting, at=closing.at, report=recorded(waiting.report, sign)))
         knows_better = waiting.report.outcome is Outcome.UNKNOWN and sign.outcome is not Outcome.UNKNOWN
         return close(track, job, replace(waiting, report=sign)) if knows_better else Step(track)
-    if waiting is not None and waiting.how == "broke":
+    if waiting is not None and waiting.how != "stopped":
         closing = replace(closing, words=waiting.words, phrase=waiting.phrase)
-    elif sign.outcome in _WAITS and sign.cause is None and sign.job is None:
+    broke = waiting is not None and waiting.how == "broke"
+    no_cause = not broke and sign.outcome in _WAITS and sign.cause is None and sign.job is None
+    if sign.record_due_s > 0.0 or no_cause:
         return Step(replace(track, open=replace(job, closing=closing)))
     return close(track, job, closing)
 
@@ -249,6 +261,8 @@ def _began_after(last: LastEnd | None, sign: Ended) -> bool:
     """Tell whether the machine's own figures say that this job began after the last end that we know of."""
     if last is None:
         return True
+    if sign.started_at is not None:
+        return sign.started_at > last.at
     if sign.duration_s is None:
         return False
     stamps_fit = sign.stamp is None or last.stamp is None or sign.stamp - sign.duration_s > last.stamp
@@ -257,7 +271,9 @@ def _began_after(last: LastEnd | None, sign: Ended) -> bool:
 
 def _never_began(track: JobTrack, sign: Ended, name: str) -> Step:
     unseen = OpenJob(name, None, None, stamp=sign.stamp, held_s=None)
-    step = close(track, unseen, Closing("reported", sign.ts, sign.ts, sign.ts, report=sign))
+    if track.open is None and sign.record_due_s > 0.0:
+        return Step(replace(track, open=replace(unseen, closing=reported(sign))))
+    step = close(track, unseen, reported(sign))
     still = track.open if track.open is not None and track.open.id != name else None
     return Step(replace(step.track, open=still), step.facts)
 

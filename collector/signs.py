@@ -51,7 +51,11 @@ class Resumed(msgspec.Struct, frozen=True):
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """The machine says how the job ended. With the sender's id in `job` the report is whole, and taken at once."""
+    """The machine says how the job ended. With the sender's id in `job` the report is whole, and taken at once.
+
+    `started_at` and `ended_at` (Unix s) are by a clock that can be trusted; the arrival stands in for the end. For
+    `record_due_s` the machine's own record of the job may follow, as another Ended: it knows better.
+    """
 
     ts: float
     outcome: Outcome
@@ -67,6 +71,9 @@ class Ended(msgspec.Struct, frozen=True):
     material_mm: float | None = None
     energy_kwh: float | None = None
     job: str | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    record_due_s: float = 0.0
 
 
 class Broke(msgspec.Struct, frozen=True):

@@ -93,6 +93,30 @@ def _mtconnect(machine: Machine, password: str, where: Where) -> list[str]:
     ]
 
 
+def _moonraker(machine: Machine, password: str, where: Where) -> list[str]:
+    return [
+        "",
+        "in moonraker.conf of the machine (then restart Moonraker):",
+        "  [mqtt]",
+        f"  address: {where.host}",
+        f"  port: {where.port}",
+        f"  username: {user_name(machine.device)}",
+        f"  password: {password}",
+        f"  instance_name: {machine.prefix}",
+        "  default_qos: 1",
+        "  status_interval: 1",
+        "  status_objects:",
+        "    webhooks",
+        "    print_stats",
+        "    virtual_sdcard=progress",
+        "    display_status=progress",
+        "    toolhead=estimated_print_time",
+        "    extruder=temperature,target,power",
+        "    heater_bed=temperature,target,power",
+        "  # and, where there is one, its sensor for run-out: filament_switch_sensor NAME",
+    ]
+
+
 def _foreign(machine: Machine, password: str, where: Where) -> list[str]:
     del password, where
     return ["", f"let it publish below {machine.prefix}/"]
@@ -116,5 +140,6 @@ _LINES: Final[Mapping[str, Callable[[Machine, str, Where], list[str]]]] = {
     "octoprint": _octoprint,
     "sparkplug": _sparkplug,
     "mtconnect": _mtconnect,
+    "moonraker": _moonraker,
 }
 """By dialect; those of other dialects come with their decoders."""

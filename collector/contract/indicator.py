@@ -29,6 +29,8 @@ _SHIPPED: Final = (
     Indicator("chamber_degc", "°C", -50, 300, "temperature of the chamber"),
     Indicator("chamber_target_degc", "°C", 0, 300, "temperature that the chamber should have"),
     Indicator("heater_power_w", "W", 0, 5_000, "electric power of the nozzle's heater"),
+    Indicator("heater_power_ratio", "1", 0, 1, "share of its full power that the nozzle's heater gets"),
+    Indicator("bed_heater_power_ratio", "1", 0, 1, "share of its full power that the bed's heater gets"),
     Indicator("power_w", "W", 0, 100_000, "electric power of the whole machine"),
     Indicator("energy_kwh", "kWh", 0, 1e9, "energy counter of the machine", is_counter=True),
     Indicator("voltage_v", "V", 0, 1_000, "voltage of the supply"),
@@ -54,6 +56,7 @@ _SHIPPED: Final = (
     Indicator("discard_count", "parts", 0, 1e9, "parts that were picked and thrown away", is_counter=True),
     Indicator("feeder_left_count", "parts", 0, 1e9, "parts left in the feeder that runs out next"),
     Indicator("voc_ppb", "ppb", 0, 1e6, "volatile organic compounds in the air"),
+    Indicator("queue_jobs", "jobs", 0, 1_000_000, "jobs that wait in the machine's queue"),
 )
 _UNIT_WORDS: Final = {"degc": "°C", "w": "W", "v": "V", "a": "A", "kwh": "kWh", "ratio": "1", "pct": "%"}
 CATALOGUE: Final = {indicator.name: indicator for indicator in _SHIPPED}

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from collector.dialects import bambu, mtconnect, octoprint, prusalink, shelly, sparkplug, tasmota
+from collector.dialects import bambu, moonraker, mtconnect, octoprint, prusalink, shelly, sparkplug, tasmota
 from collector.dialects.dialect import Dialect, Found, Heard, facts_and_signs
 
 __all__ = ["DIALECTS", "Dialect", "Found", "Heard", "facts_and_signs", "ladder", "recognise"]
 
 _ROWS: Final = (
     octoprint.DIALECT,
+    moonraker.DIALECT,
     bambu.DIALECT,
     prusalink.DIALECT,
     tasmota.DIALECT,

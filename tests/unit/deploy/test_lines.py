@@ -52,3 +52,9 @@ def test_sparkplug_node_is_told_its_group_node_and_device() -> None:
 def test_mtconnect_agent_is_told_host_port_and_uuid() -> None:
     text = "\n".join(lines_of(Machine("m2", "hall/m2", "mtconnect", "MTConnect/mill-2")))
     assert all(part in text for part in ("uuid is mill-2", "MqttHost = 192.0.2.7", "MqttPort = 1884"))
+
+
+def test_moonraker_is_told_its_section_with_the_objects_that_jobs_need() -> None:
+    found = lines_of(Machine("voron", "hall/voron", "moonraker", "voron-01"))
+    parts = ("address: 192.0.2.7", "port: 1884", f"password: {WORD}", "instance_name: voron-01", "status_objects:")
+    assert all(part in found for part in ("[mqtt]", *parts, "webhooks", "print_stats"))
