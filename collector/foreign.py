@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from collector.contract.codec import check_size
 from collector.contract.errors import Refusal
+from collector.contract.event import Noted
 from collector.contract.ports import Delivery, Posting
 from collector.contract.reading import Batch
 from collector.contract.tree import Limits
@@ -33,6 +34,8 @@ def decide_foreign(message: Delivery, memory: Memory, registry: Registry, whose:
     before = record_of(memory.device(reader.device), reader, dialect.name, message)
     state, said = _decoded(dialect, before, found, message)
     own = tuple(item for item in said if not isinstance(item, Ask | Of))
+    if found.through is not None and found.through.place is None:
+        own = tuple(item for item in own if isinstance(item, Noted))  # a gateway that nobody registered is no machine
     record, batch = _told(
         before, message, dialect, own, cadence_s=found.cadence_s, limits=registry.limits(before.device)
     )

@@ -143,6 +143,10 @@ class Registry:
                 found[gateway] = own or Address(id_of(gateway), None)
         return found
 
+    def is_gateway(self, device: str) -> bool:
+        """Tell whether this is what registered machines stand behind, and nobody registered it itself."""
+        return any(gateway == Address(device, None) for gateway in self._gateways.values())
+
     def behind(self, gateway: str, part: str) -> Machine | None:
         """Return the machine that is registered behind a gateway."""
         return self._foreign.get(f"{gateway}/{part}")

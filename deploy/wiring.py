@@ -291,8 +291,9 @@ def room_bus(address: Address, clock: Clock, root: str) -> MqttBus:
 def seed_of(collected: Collecting, filtered: Filtering) -> dict[str, Any]:
     """Return what the room begins with: machines, indices, open and last closed alerts, as the API lists them."""
     part, alerts = collected.collector, filtered.cyberfilter.alerts
+    rows = listing.machines(part.memory, part.registry, collected.spool)
     return {
-        "machines": listing.machines(part.memory, part.registry, collected.spool),
+        "machines": [row for row in rows if not part.registry.is_gateway(row["device"])],
         "units": listing.units(part.memory, part.registry),
         "indices": [shown_index(value) for value in filtered.cyberfilter.indices()],
         "alerts": [shown_alert(alert) for alert in [*alerts(is_open=True), *alerts(is_open=False)[:CLOSED_SHOWN]]],
