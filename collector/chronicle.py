@@ -77,6 +77,11 @@ class SqliteChronicle:
         found = self._select(_ALL + where, (kind, device, before))
         return found[0] if found else None
 
+    def oldest(self, kind: str, device: str) -> Record | None:
+        """Return the record that started first."""
+        found = self._select(_ALL + "WHERE kind = ? AND device = ? ORDER BY start, key LIMIT 1", (kind, device))
+        return found[0] if found else None
+
     def forget(self, before: float, *, most: int) -> int:
         """Let go of at most so many records that ended before this moment (Unix s); return how many went."""
         with self._lock, told(self._path, FORMAT), transaction(self._connection) as connection:
@@ -122,6 +127,10 @@ class MemoryChronicle:
     def newest(self, kind: str, device: str, *, before: float) -> Record | None:
         """Return the last record that started before this moment (Unix s)."""
         return next((row for row in reversed(self._of(kind, device)) if row.start < before), None)
+
+    def oldest(self, kind: str, device: str) -> Record | None:
+        """Return the record that started first."""
+        return next(iter(self._of(kind, device)), None)
 
     def forget(self, before: float, *, most: int) -> int:
         """Let go of at most so many records that ended before this moment (Unix s); return how many went."""

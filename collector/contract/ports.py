@@ -239,6 +239,9 @@ class Chronicle(Protocol):
     def newest(self, kind: str, device: str, *, before: float) -> Record | None:
         """Return the last record that started before this moment (Unix s)."""
 
+    def oldest(self, kind: str, device: str) -> Record | None:
+        """Return the record that started first."""
+
     def forget(self, before: float, *, most: int) -> int:
         """Let go of at most so many records that ended before this moment (Unix s); return how many went."""
 

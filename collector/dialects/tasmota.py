@@ -23,7 +23,7 @@ from collector.contract.limits import TOPIC_BYTES_MAX
 from collector.contract.reading import Samples
 from collector.dialects.dialect import Dialect, Found, Heard, Quality, Said
 
-METERS_ONLY: Final = "meters only: it does not say what its machine does"
+METERS_ONLY: Final = "meters only"
 _WORDS: Final = r"tele/(?:SENSOR|STATE|LWT|UPTIME|INFO\d|POWER_LOW|WAKEUP)|stat/(?:STATUS\d{0,2}|POWER\d{0,2}|RESULT)"
 _USUAL: Final = re.compile(r"(tele|stat)/((?:[^/$+#][^/+#]*/)*?[^/$+#][^/+#]*)/([A-Z]+\d{0,2}|POWER_LOW)")
 _TURNED: Final = re.compile(r"((?:[^/$+#][^/+#]*/)*?[^/$+#][^/+#]*)/(tele|stat)/([A-Z]+\d{0,2}|POWER_LOW)")

@@ -84,7 +84,8 @@ class _Site:
         name = place, bucket.start, bucket.end
         if name not in self._known:
             calendar = self._calendars[place]
-            due = planned(calendar, bucket.start, bucket.end) if self._shown[place].is_machine else None
+            since = self._shown[place].since
+            due = None if since is None else planned(calendar, min(max(bucket.start, since), bucket.end), bucket.end)
             grid = calendar.grid_g_per_kwh
             self._known[name] = account(self._courses[place], due, bucket.start, bucket.end, grid_g_per_kwh=grid)
         return self._known[name]

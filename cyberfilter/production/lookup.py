@@ -14,7 +14,7 @@ from collector.contract.ports import Chronicle
 from collector.contract.tree import Machine, Plant
 from cyberfilter.production.account import Course, course
 from cyberfilter.production.book import HOUR, JOB, NOTE, PART, STATE, read_hour, read_job
-from cyberfilter.production.facts import STILL_RUNS, Facts, Minute
+from cyberfilter.production.facts import Facts, Minute
 from cyberfilter.production.stock import Stock, begins, stock
 
 DAY_S: Final = 86_400.0
@@ -31,11 +31,14 @@ PLUGS: Final = ("tasmota", "shelly", "plug")
 
 
 class Station(NamedTuple):
-    """A place of a machine, with the devices that measure for it; one that never told a state is no machine."""
+    """A place of a machine, with the devices that measure for it.
+
+    `since` is when it first told a state (Unix s): nothing was planned for it before. None: it only measures.
+    """
 
     machine: Machine
     others: tuple[Machine, ...]
-    is_machine: bool
+    since: float | None
 
 
 def stations(chronicle: Chronicle, plant: Plant, units: Sequence[str]) -> dict[str, Station]:
@@ -46,9 +49,11 @@ def stations(chronicle: Chronicle, plant: Plant, units: Sequence[str]) -> dict[s
             standing.setdefault(machine.place, []).append(machine)
     found = {}
     for place, devices in standing.items():
-        silent = {each.device for each in devices if chronicle.newest(STATE, each.device, before=STILL_RUNS) is None}
-        ranked = sorted(devices, key=lambda each: (each.dialect.startswith(PLUGS), each.device in silent))
-        found[place] = Station(ranked[0], tuple(ranked[1:]), ranked[0].device not in silent)
+        told = {each.device: chronicle.oldest(STATE, each.device) for each in devices}
+        ranked = sorted(devices, key=lambda each: (each.dialect.startswith(PLUGS), told[each.device] is None))
+        first = told[ranked[0].device]
+        since = None if first is None or ranked[0].dialect.startswith(PLUGS) else first.start
+        found[place] = Station(ranked[0], tuple(ranked[1:]), since)
     return found
 
 

@@ -208,6 +208,23 @@ def test_a_device_that_only_measures_adds_no_planned_time(worked: Site) -> None:
     assert item["indicators"]["energy_kwh"] == pytest.approx(2.0)
 
 
+def test_nothing_was_planned_before_a_machine_was_heard_first(worked: Site) -> None:
+    asked = {"from": format_time(HOUR - 36_000), "to": format_time(HOUR + 14_400)}
+    (item,) = worked.whole(place=f"{CELL}/mk4", **asked)
+    assert (item["losses"]["planned_s"], item["losses"]["unknown_s"]) == (14_400.0, 0.0)
+
+
+def test_a_plug_that_stands_alone_is_no_machine_though_it_tells_a_state(site: Site) -> None:
+    site.say(StateSeen(HOUR, State.UNKNOWN, "meters only"), device="plug")
+    site.written()
+    site.clock.at = HOUR + 3600
+    site.books.replant(
+        read_plant({"machines": {"plug": {"place": f"{CELL}/plug", "dialect": "tasmota", "prefix": "tele/plug"}}})
+    )
+    (item,) = site.whole(place=f"{CELL}/plug", to=format_time(HOUR + 3600), **{"from": format_time(HOUR)})
+    assert (item["machines"], item["losses"].get("planned_s", 0.0)) == (0, 0.0)
+
+
 def test_items_of_the_levels_below_come_when_asked(worked: Site) -> None:
     assert {item["place"] for item in worked.whole(place=CELL, depth=1)} == {CELL, f"{CELL}/core", f"{CELL}/mk4"}
     assert {item["place"] for item in worked.whole()} == {"commons"}
