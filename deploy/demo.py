@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -16,10 +16,8 @@ from typing import Final
 
 from fastapi import FastAPI
 
-import firmware_sim
 import opsroom.app
 from collector import plant_file
-from collector.contract.errors import Unavailable
 from collector.contract.ports import Historian, ReadingRow
 from collector.contract.reading import Batch
 from collector.contract.tree import Machine, Plant, Unit
@@ -30,6 +28,7 @@ from collector.register import Register
 from deploy import wiring
 from deploy.clock import DemoClock
 from deploy.lines import Where
+from deploy.recorded import DIALECTS, RECORDED, RECORDED_PLACE, speak
 from deploy.settings import Settings
 from deploy.summary import in_words, summary
 from deploy.supervisor import Supervisor
@@ -37,22 +36,16 @@ from deploy.web import Port, Service, application, check_port
 from deploy.where import Running, as_json, tell
 from firmware_sim.fleet import Fleet
 from firmware_sim.history import generate
-from firmware_sim.replay import publish, read_lines
 from firmware_sim.scenario import Scenario, faults_of
 from firmware_sim.stories import scenario
 from firmware_sim.truth import Truth
+from firmware_sim.voices.catalogue import LAN, spoken
 from opsroom.notice import Notice
 
 HISTORY_S: Final = 14 * 86_400.0
 """What lies behind the machines when the demo begins: two weeks of one-minute values."""
 RUNS_S: Final = 3_600.0
 """How long a demo without --for takes to reach the present."""
-RECORDING: Final = Path(firmware_sim.__file__).parent / "recordings" / "octoprint.jsonl"
-RECORDED: Final = (("octo-a", "octoPrint"), ("octo-b", "fab/north/octoprint/p02"))
-"""The real printers of the recording, and the prefixes under which they speak in it."""
-ROUND_PAUSE_S: Final = 1_200.0
-"""Plant's seconds between two rounds of the recording: its jobs are short, and real printers rest."""
-RECORDED_PLACE: Final = "commons/valparaiso/recorded"
 _ROWS_A_WRITE: Final = 50_000
 _BATCHES_A_WRITE: Final = 200
 
@@ -75,12 +68,12 @@ class Wish:
 
 def plant_of(story: Scenario) -> Plant:
     """Return the plant of a scenario, the recorded real machines included."""
-    machines = {
-        spec.device: Machine(spec.device, spec.place, spec.voice, spec.prefix, spec.cadence_s)
-        for spec in story.machines
-    }
-    for device, prefix in RECORDED:
-        machines[device] = Machine(device, f"{RECORDED_PLACE}/{device}", "octoprint", prefix)
+    machines = {}
+    for spec in story.machines:
+        dialect, prefix = (spec.voice, None) if spec.prefix is None else spoken(spec.voice, spec.prefix)
+        machines[spec.device] = Machine(spec.device, spec.place, dialect, prefix, spec.cadence_s)
+    for device, dialect, prefix in RECORDED:
+        machines[device] = Machine(device, f"{RECORDED_PLACE}/{device}", dialect, prefix)
     names = {**story.units, RECORDED_PLACE: "Recorded real printers"}
     used = {
         place: name for place, name in names.items() if any(m.place.startswith(f"{place}/") for m in machines.values())
@@ -110,7 +103,7 @@ class _Demo:
         self.wish = wish
         check_port("127.0.0.1", wish.port)
         wish.folder.mkdir(parents=True, exist_ok=True)
-        self.story = scenario(wish.scenario, machines=wish.machines, seed=wish.seed)
+        self.story = self._told(scenario(wish.scenario, machines=wish.machines, seed=wish.seed))
         self.register, self.keys, self.passwords = self._registered(wish.folder, plant_of(self.story))
         self.broker = stack.enter_context(
             wiring.embedded_broker(settings, wish.folder, wish.mqtt_port, begins_empty=True)
@@ -140,6 +133,13 @@ class _Demo:
         stack.callback(self._quiet)
         self.supervisor = Supervisor(stop.set)
         stack.callback(self.supervisor.stop)  # before the machines leave: that is no fault
+
+    def _told(self, story: Scenario) -> Scenario:
+        """Return the story without printers that have to be dialled: the demo has no certificates for them."""
+        dialled = [spec.device for spec in story.machines if spec.voice in LAN]
+        if dialled:
+            self.wish.say(f"left out, because they are dialled: {', '.join(dialled)} (see cybersyn sim {story.name})")
+        return story._replace(machines=tuple(spec for spec in story.machines if spec.voice not in LAN))
 
     def _registered(self, folder: Path, plant: Plant) -> tuple[Register, Keys, dict[str, tuple[str, str]]]:
         """Return the register with the story's machines and those that visitors added, and the story's passwords."""
@@ -255,26 +255,13 @@ class _Demo:
             root=self.collected.collector.ways.root,
             meters_kwh=self.meters_kwh,
         )
-        for name, work in (("machines", partial(fleet.run, self._halt)), ("recorded", self._replay)):
+        works: dict[str, Callable[[], None]] = {"machines": partial(fleet.run, self._halt)}
+        for dialect in DIALECTS:
+            works[dialect] = partial(speak, dialect, self.broker.address, self.clock, self._halt)
+        for name, work in works.items():
             thread = threading.Thread(target=work, name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
-
-    def _replay(self) -> None:
-        """Let the recorded machines speak, again and again, with a pause between the rounds."""
-        lines, address = read_lines(RECORDING), self.broker.address
-        while not self._halt.is_set():
-            with suppress(Unavailable):
-                publish(
-                    lines,
-                    host=address.host,
-                    port=address.port,
-                    user=address.username,
-                    password=address.password,
-                    stop=self._halt,
-                    clock=self.clock,
-                )
-            self._halt.wait(self.clock.real_s(ROUND_PAUSE_S))
 
     def _quiet(self) -> None:
         self._halt.set()

@@ -47,3 +47,20 @@ def prefix_of(voice: str, device: str) -> str:
     if voice in LAN:
         return f"01P00A{zlib.crc32(device.encode()) % 10**9:09d}"
     return _PREFIXES.get(voice, f"{voice}/{{}}").format(device)
+
+
+_SPOKEN: Final = {
+    "moonraker-split": ("moonraker", "{}"), "bambu": ("bambu", "device/{}"), "bambu-x1": ("bambu", "device/{}"),
+    "sparkplug": ("sparkplug", "spBv1.0/{}/printer"), "tasmota": ("tasmota", "tele/{}"),
+    "shelly-gen1": ("shelly", "shellies/{}"),
+}  # fmt: skip
+
+
+def spoken(voice: str, prefix: str) -> tuple[str, str]:
+    """Return the dialect that a voice speaks, and the topic prefix under which a collector hears it.
+
+    >>> spoken("sparkplug", "workshop/cell-06")
+    ('sparkplug', 'spBv1.0/workshop/cell-06/printer')
+    """
+    dialect, form = _SPOKEN.get(voice, (voice, "{}"))
+    return dialect, form.format(prefix)

@@ -69,7 +69,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
 
 def test_eight_machines_are_live_and_the_recorded_ones_beside_them(seen: Seen) -> None:
     native = [m for m in seen.machines if m["dialect"] == "native"]
-    assert (len(seen.machines), len(native)) == (10, 6)
+    assert (len(seen.machines), len(native)) == (11, 6)
     assert all(m["account"]["stored"] > 0 and m["place"] for m in native)
     parts = ("stored", "duplicate", "rejected", "quarantined", "pending")
     assert all(m["account"]["received"] == sum(m["account"][part] for part in parts) for m in seen.machines)
