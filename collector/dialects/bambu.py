@@ -165,7 +165,6 @@ DIALECT: Final = Dialect(
         parts="derived",
         cycle="derived",
         estimate="direct",
-        energy="none",
         material="derived",
         temperature="direct",
         clock="a counter, on some models a clock in ms, used for order alone",

@@ -71,17 +71,17 @@ class Quality(NamedTuple):
     `clock` is what its stamps are worth; `silence` how the loss of the machine shows; `loses` what it never tells.
     """
 
-    states: Degree
-    jobs: Degree
-    parts: Degree
-    cycle: Degree
-    estimate: Degree
-    energy: Degree
-    material: Degree
-    temperature: Degree
     clock: str
     silence: str
     loses: str
+    states: Degree = "none"
+    jobs: Degree = "none"
+    parts: Degree = "none"
+    cycle: Degree = "none"
+    estimate: Degree = "none"
+    energy: Degree = "none"
+    material: Degree = "none"
+    temperature: Degree = "none"
 
 
 class Dialect(NamedTuple):

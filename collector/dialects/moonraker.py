@@ -237,7 +237,6 @@ DIALECT: Final = Dialect(
         parts="derived",
         cycle="direct",
         estimate="direct",
-        energy="none",
         material="direct",
         temperature="direct",
         clock="the host's monotonic clock, used for order and for the start of jobs",

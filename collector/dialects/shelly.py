@@ -18,12 +18,12 @@ from msgspec.structs import replace
 
 from collector.contract.codec import decode_object
 from collector.contract.errors import Refusal
-from collector.contract.event import State, StateSeen, Trouble
+from collector.contract.event import State
 from collector.contract.indicator import known
 from collector.contract.limits import TOPIC_BYTES_MAX
 from collector.contract.reading import Samples
 from collector.dialects.dialect import Dialect, Found, Heard, Quality, Said
-from collector.dialects.tasmota import METERS_ONLY
+from collector.dialects.plugs import Plug, absent, present, smoke
 
 CHANNELS_MAX: Final = 16
 WATT_MINUTES_PER_KWH: Final = 60_000.0
@@ -51,13 +51,11 @@ class Channel(msgspec.Struct, frozen=True, omit_defaults=True):
     current_a: float | None = None
 
 
-class Shelly(msgspec.Struct, frozen=True):
+class Shelly(Plug, frozen=True):
     """What is remembered of one; `stamp` is the newest of its own clock (s)."""
 
-    state: State | None = None
-    channels: dict[str, Channel] = {}
+    channels: dict[str, Channel] = msgspec.field(default_factory=dict)
     stamp: float | None = None
-    smoke: bool = False
 
 
 def decode(was: Shelly, heard: Heard) -> tuple[Shelly, Said]:
@@ -72,8 +70,8 @@ def decode(was: Shelly, heard: Heard) -> tuple[Shelly, Said]:
         body = decode_object(heard.payload)
         return _parts(was, heard.at, {heard.topic.removeprefix("status/"): body})
     if heard.topic in {"sensor/smoke", "sensor/gas"}:
-        now, facts = _present(was, heard.at)
-        now, cry = _smoke(now, heard.at, cries=_word(heard) in {"true", "1", "mild", "heavy"})
+        now, facts = present(was, heard.at)
+        now, cry = smoke(now, heard.at, cries=_word(heard) in {"true", "1", "mild", "heavy"})
         return now, (*facts, *cry)
     metered = _METER.fullmatch(heard.topic)
     return _first_generation(was, heard, metered) if metered is not None else (was, ())
@@ -86,18 +84,10 @@ def _word(heard: Heard) -> str:
 def _online(was: Shelly, heard: Heard) -> tuple[Shelly, Said]:
     word = _word(heard)
     if word == "true":
-        return _present(was, heard.at)
+        return present(was, heard.at)
     if word != "false":
         raise Refusal("wrong_shape", f"online says {word!r}, not true or false")
-    if was.state is State.OFFLINE:
-        return was, ()
-    return replace(was, state=State.OFFLINE), (StateSeen(heard.at, State.OFFLINE, "its last will"),)
-
-
-def _present(was: Shelly, at: float) -> tuple[Shelly, Said]:
-    if was.state is State.UNKNOWN:
-        return was, ()
-    return replace(was, state=State.UNKNOWN), (StateSeen(at, State.UNKNOWN, METERS_ONLY),)
+    return absent(was, heard.at)
 
 
 def _notified(was: Shelly, heard: Heard) -> tuple[Shelly, Said]:
@@ -112,13 +102,13 @@ def _notified(was: Shelly, heard: Heard) -> tuple[Shelly, Said]:
 
 
 def _parts(was: Shelly, at: float, parts: Mapping[str, Any]) -> tuple[Shelly, Said]:
-    now, facts = _present(was, at)
+    now, facts = present(was, at)
     channels, names = dict(was.channels), set[str]()
     for key, part in parts.items():
         if not isinstance(part, dict):
             continue
         if key.startswith("smoke:") and isinstance(part.get("alarm"), bool):
-            now, cry = _smoke(now, at, cries=part["alarm"])
+            now, cry = smoke(now, at, cries=part["alarm"])
             facts = (*facts, *cry)
         told = _told(key, part)
         name = key.replace("data:", ":")
@@ -169,7 +159,7 @@ def _first_generation(was: Shelly, heard: Heard, metered: re.Match[str]) -> tupl
         "voltage": ("voltage_v", value),
         "current": ("current_a", value),
     }
-    now, facts = _present(was, heard.at)
+    now, facts = present(was, heard.at)
     if (kind == "emeter" and what == "energy") or not (number in was.channels or len(was.channels) < CHANNELS_MAX):
         return now, facts
     name, figure = told[what]
@@ -189,13 +179,6 @@ def _samples(now: Shelly, at: float, names: set[str]) -> Said:
         if row.low <= value <= row.high:
             values[name] = (value,)
     return (Samples((at,), values, assigned=True),) if values else ()
-
-
-def _smoke(was: Shelly, at: float, *, cries: bool) -> tuple[Shelly, Said]:
-    """Return the memory and the trouble that a smoke sensor states: once until it has said that it is over."""
-    if cries is was.smoke:
-        return was, ()
-    return replace(was, smoke=cries), ((Trouble(at, "smoke", "the smoke sensor cries"),) if cries else ())
 
 
 def _number(found: object) -> float | None:
@@ -227,14 +210,7 @@ DIALECT: Final = Dialect(
     ("shellies/+/online", "shellies/+/relay/#", "+/online", "+/events/rpc", "+/status/switch:0"),
     frozenset({State.UNKNOWN}),
     Quality(
-        states="none",
-        jobs="none",
-        parts="none",
-        cycle="none",
-        estimate="none",
         energy="direct",
-        material="none",
-        temperature="none",
         clock="Unix seconds in the second generation, used for order alone",
         silence="last will",
         loses="the first generation's counter at every power cut",

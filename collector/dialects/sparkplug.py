@@ -279,7 +279,6 @@ DIALECT: Final = Dialect(
         cycle="derived",
         estimate="derived",
         energy="direct",
-        material="none",
         temperature="direct",
         clock="milliseconds, used for samples; states and jobs have the arrival",
         silence="last will of the node, death of a device",

@@ -12,18 +12,15 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-from msgspec.structs import replace
-
 from collector.contract.codec import decode_object
 from collector.contract.errors import Refusal
-from collector.contract.event import State, StateSeen, Trouble
+from collector.contract.event import State
 from collector.contract.indicator import known
 from collector.contract.limits import TOPIC_BYTES_MAX
 from collector.contract.reading import Samples
 from collector.dialects.dialect import Dialect, Found, Heard, Quality, Said
+from collector.dialects.plugs import Plug, absent, present, smoke
 
-METERS_ONLY: Final = "meters only"
 _WORDS: Final = r"tele/(?:SENSOR|STATE|LWT|UPTIME|INFO\d|POWER_LOW|WAKEUP)|stat/(?:STATUS\d{0,2}|POWER\d{0,2}|RESULT)"
 _USUAL: Final = re.compile(r"(tele|stat)/((?:[^/$+#][^/+#]*/)*?[^/$+#][^/+#]*)/([A-Z]+\d{0,2}|POWER_LOW)")
 _TURNED: Final = re.compile(r"((?:[^/$+#][^/+#]*/)*?[^/$+#][^/+#]*)/(tele|stat)/([A-Z]+\d{0,2}|POWER_LOW)")
@@ -32,13 +29,6 @@ _ENERGY: Final = (("Power", "power_w"), ("Voltage", "voltage_v"), ("Current", "c
 _SUMMED: Final = frozenset(("power_w", "current_a", "energy_kwh"))
 _SMOKE: Final = ("Smoke", "SmokeAlarm")
 _CHANNELS_MAX: Final = 8
-
-
-class Plug(msgspec.Struct, frozen=True):
-    """What is remembered of one: its state, and whether it has cried smoke."""
-
-    state: State | None = None
-    smoke: bool = False
 
 
 def decode(was: Plug, heard: Heard) -> tuple[Plug, Said]:
@@ -50,29 +40,21 @@ def decode(was: Plug, heard: Heard) -> tuple[Plug, Said]:
     body = decode_object(heard.payload)
     inner = body.get("StatusSNS")
     told = inner if isinstance(inner, dict) else body
-    now, facts = _present(was, heard.at)
-    now, smoke = _smoke(now, heard.at, told)
+    now, facts = present(was, heard.at)
+    now, cry = _smoke(now, heard.at, told)
     energy = told.get("ENERGY")
     values = _values(energy) if isinstance(energy, dict) else {}
     samples: Said = (Samples((heard.at,), values, assigned=True),) if values else ()
-    return now, (*samples, *facts, *smoke)
+    return now, (*samples, *facts, *cry)
 
 
 def _will(was: Plug, heard: Heard) -> tuple[Plug, Said]:
     word = heard.payload[:32].strip().lower()
     if word == b"online":
-        return _present(was, heard.at)
+        return present(was, heard.at)
     if word != b"offline":
         raise Refusal("wrong_shape", f"LWT says {word!r}, not Online or Offline")
-    if was.state is State.OFFLINE:
-        return was, ()
-    return replace(was, state=State.OFFLINE), (StateSeen(heard.at, State.OFFLINE, "its last will"),)
-
-
-def _present(was: Plug, at: float) -> tuple[Plug, Said]:
-    if was.state is State.UNKNOWN:
-        return was, ()
-    return replace(was, state=State.UNKNOWN), (StateSeen(at, State.UNKNOWN, METERS_ONLY),)
+    return absent(was, heard.at)
 
 
 def _smoke(was: Plug, at: float, told: Mapping[str, Any]) -> tuple[Plug, Said]:
@@ -83,9 +65,7 @@ def _smoke(was: Plug, at: float, told: Mapping[str, Any]) -> tuple[Plug, Said]:
     if not said:
         return was, ()
     cries = any(word is True or word == 1 or str(word).upper() in {"ON", "ALARM", "TRUE"} for word in said)
-    if cries is was.smoke:
-        return was, ()
-    return replace(was, smoke=cries), ((Trouble(at, "smoke", "the smoke sensor cries"),) if cries else ())
+    return smoke(was, at, cries=cries)
 
 
 def _values(energy: Mapping[str, Any]) -> dict[str, tuple[float | None, ...]]:
@@ -140,14 +120,7 @@ DIALECT: Final = Dialect(
     ("tele/+/LWT", "tele/+/SENSOR", "tele/+/STATE", "+/tele/LWT", "+/tele/SENSOR"),
     frozenset({State.UNKNOWN}),
     Quality(
-        states="none",
-        jobs="none",
-        parts="none",
-        cycle="none",
-        estimate="none",
         energy="direct",
-        material="none",
-        temperature="none",
         clock="local time without a zone, not used",
         silence="last will; with TelePeriod as its cadence, silence too",
         loses="everything between two reports: 300 s unless TelePeriod says less",
