@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -151,6 +152,17 @@ class Registry:
         """Return the machine that is registered behind a gateway."""
         return self._foreign.get(f"{gateway}/{part}")
 
+    def own_filters(self) -> list[str]:
+        """Return the topic filters of foreign machines, each its own."""
+        rows = self._foreign.items()
+        every = (found for prefix, machine in rows for found in DIALECTS[machine.dialect].filters(prefix))
+        return list(dict.fromkeys(every))
+
+    @cached_property
+    def is_wide(self) -> bool:
+        """Tell whether these are too many, so that more is heard than registered machines say."""
+        return sum(map(subject_count, self.own_filters())) > SUBJECTS_MAX
+
     def prefixes(self) -> list[tuple[str, Machine]]:
         """Return the topic prefixes of foreign machines, each without its last slash."""
         return list(self._foreign.items())
@@ -272,9 +284,8 @@ def foreign_filters(registry: Registry) -> list[str]:
         if machine.dialect not in DIALECTS:
             known = ", ".join((NATIVE, *DIALECTS))
             raise Misconfigured(f"machines.{machine.device}: dialect {machine.dialect!r} is none of {known}")
-    filters = [found for prefix, machine in rows for found in DIALECTS[machine.dialect].filters(prefix)]
-    filters = list(dict.fromkeys(filters))
-    if sum(map(subject_count, filters)) <= SUBJECTS_MAX:
+    filters = registry.own_filters()
+    if not registry.is_wide:
         return filters
     return sorted({f"{found.partition('/')[0]}/#" for found in filters})
 

@@ -107,14 +107,18 @@ class Collector:
             asked.answer(answer)
         self._held, self._held_over, self._held_asked = [], [], []
         self._send_receipts()
-        self._ask_machines()
+        asks, self._asks = self._asks, []
+        self.untold_count += self._bus.publish_all(asks)
         return len(taken) + len(answers)
 
     def _take(self, arrived: Sequence[Delivery]) -> None:
-        """Hold what has come until it is kept; what is beyond its sender's quota, apart."""
-        now_s, root = time.monotonic(), self.ways.root
+        """Hold what has come until it is kept; what is beyond its sender's quota, apart; nobody's words, not at all."""
+        now_s, root, is_wide = time.monotonic(), self.ways.root, self.ways.filters is None and self.registry.is_wide
         for delivery in arrived:
             sender = intake.sender(delivery.topic, self.registry, root)
+            if not sender and is_wide:  # it came only because the filters of many machines became one
+                self._bus.acknowledge([delivery])
+                continue
             over = self._quotas.exceeded(sender, len(delivery.payload), now_s)
             if over is None:
                 self._held.append(delivery)
@@ -251,11 +255,6 @@ class Collector:
             body = b'{"n":%d,%b' % (n, encode_batch(batch)[1:])
             postings.append(Posting(format_topic(where, root=self.ways.root), body))
         self.untold_count += self._bus.publish_all(postings)
-
-    def _ask_machines(self) -> None:
-        if self._asks:
-            asks, self._asks = self._asks, []
-            self.untold_count += self._bus.publish_all(asks)
 
     def _send_receipts(self) -> None:
         due = self._receipts.due(time.monotonic())

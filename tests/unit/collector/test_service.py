@@ -75,6 +75,16 @@ def test_many_foreign_machines_are_heard_through_what_their_prefixes_begin_with(
     assert changed_filters(few, many) == (["octoprint/#"], ["octoprint/p0/#", "octoprint/p1/#"])
 
 
+def test_words_that_came_only_through_a_wide_filter_are_nobodys_and_not_counted(works: Any) -> None:
+    rows = {f"p{n}": {"place": f"a/p{n}", "dialect": "octoprint", "prefix": f"octoprint/p{n}"} for n in range(60)}
+    works.collector.replant(read_plant({"machines": rows}))
+    works.machine.publish("octoprint/stranger/mqtt", b"connected")
+    works.machine.publish("octoprint/p3/mqtt", b"connected")
+    works.turn(after_s=0.01)
+    assert works.quarantined() == []
+    assert [batch.device for _, batch in works.spool.read_from(1, most=10)] == ["p3"]
+
+
 def test_what_is_heard_in_one_session_is_what_the_embedded_broker_grants() -> None:
     rows = {f"p{n}": {"place": f"a/p{n}", "dialect": "octoprint", "prefix": f"octoprint/p{n}"} for n in range(25)}
     wanted = [*native_filters("cybersyn"), *foreign_filters(Registry(read_plant({"machines": rows})))]
