@@ -29,7 +29,9 @@ def _arguments(parser: ArgumentParser) -> None:
     add.add_argument("place", metavar="PLACE", help="where it stands, as commons/valparaiso/printing/mk4-07")
     add.add_argument("--device", metavar="ID", help="its stable id (default: the place's last part)")
     add.add_argument("--dialect", default="native", metavar="D", help="native, or how it speaks: octoprint, bambu …")
-    add.add_argument("--prefix", metavar="TOPIC", help="the topic prefix of a foreign dialect (default: DIALECT/ID)")
+    add.add_argument(
+        "--prefix", metavar="TOPIC", help="the topic prefix of a foreign dialect (default: the dialect's usual one)"
+    )
     add.add_argument(
         "--cadence", dest="cadence_s", type=float, default=0.0, metavar="S", help="how often it speaks; 0: unknown"
     )
