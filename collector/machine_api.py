@@ -45,7 +45,7 @@ class Desk(NamedTuple):
 
 
 class NewMachine(BaseModel):
-    """A machine that comes: `device` is the place's last part unless given, a foreign dialect's prefix DIALECT/ID.
+    """A machine that comes: `device` is the place's last part unless given, its prefix the dialect's usual one.
 
     `attach` is as in the plant file, of a machine that we dial; its secret is none of it.
     """
