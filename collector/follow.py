@@ -31,6 +31,8 @@ def record_of(known: Device | None, who: Address, dialect: str, message: Deliver
         return Device(who.device, who.place, dialect, Presence(message.at))
     if known.place == who.place and known.dialect == dialect:
         return known
+    if known.dialect != dialect:  # what another decoder remembered means nothing to this one
+        known = replace(known, decoder=None)
     return replace(known, place=who.place, dialect=dialect)
 
 

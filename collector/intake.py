@@ -202,7 +202,7 @@ def _word(topic: Topic, message: Delivery, ground: _Ground, whose: list[Address]
         return Duplicate(before)
     _check_times(said, message, rules)
     facts = tuple(fact for fact in said.facts if not isinstance(fact, Sign))
-    record, told = follow_people(replace(before, place=about.place, dialect=dialect), facts)
+    record, told = follow_people(record_of(before, about, dialect, message), facts)
     batch = Batch(about.device, about.place, dialect, message.at, told)
     notes = people.notes(facts, lambda event: memory.event_known(about.device, event))
     made = (Batch(about.device, about.place, dialect, message.at, notes),) if notes else ()

@@ -62,8 +62,13 @@ def keep(folder: Path, device: str, secret: Secret | None) -> None:
     elif secrets.pop(device, None) is None:
         return
     tables = [
-        "\n".join([f"\n[{json.dumps(name)}]", *(f"{key} = {json.dumps(value)}" for key, value in row.items())])
+        "\n".join([f"\n[{_quoted(name)}]", *(f"{key} = {_quoted(value)}" for key, value in row.items())])
         for name, row in sorted(msgspec.to_builtins(secrets).items())
     ]
     folder.mkdir(parents=True, exist_ok=True)
     write_private(folder / FILE, _HEAD + "\n".join(tables) + "\n")
+
+
+def _quoted(text: str) -> str:
+    """Return a TOML basic string: as JSON has it, but no surrogates are in it, and no DEL."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -55,6 +55,8 @@ def job_signs(was: Bambu, now: Bambu, report: Mapping[str, Any], at: float) -> D
         return _begun(was, now, report, at) if now.is_at_job else (now, ())
     if now.gcode in ACTIVE:
         return _goes_on(was, now, job, report, at)
+    if job.told and at - was.heard_at >= GAP_S and _is_another(was, now, job, key_of(report)):
+        return _over(now, job), (Stopped(at),)  # the end is another job's, which came and went unheard
     if now.gcode == "FAILED":
         return _with_start(now, job, _failed(now, job, at))
     if now.gcode == "FINISH":

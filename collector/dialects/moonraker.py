@@ -132,7 +132,10 @@ def _started(now: Moonraker, objects: Objects) -> Moonraker:
     """Return the memory after a start of the host or of Klipper: of a job only what was told with it is true."""
     if "webhooks" not in objects:
         now = replace(now, host=None, host_words=None)
-    return now if "state" in objects.get("print_stats", {}) else replace(now, job=None, total_s=None)
+    if "state" in objects.get("print_stats", {}):
+        return now
+    # Only rest may have been told just before: a start ends all else.
+    return replace(now, job=now.job if now.job == "standby" else None, total_s=None)
 
 
 def _questions(before: Moonraker, now: Moonraker, at: float, *, begun_or_ended: bool) -> Decoded:
@@ -194,7 +197,8 @@ def _snapshot(was: Moonraker, heard: Heard, result: Mapping[str, Any]) -> Decode
     if was.eventtime is None or started_anew(was, now):
         return now, told
     # A status that still waits in Moonraker is older than this answer, and not told before.
-    return replace(now, eventtime=was.eventtime, heard_at=was.heard_at, lead_s=was.lead_s), told
+    clocks = {name: getattr(was, name) for name in ("eventtime", "heard_at", "lead_s", "machine_s")}
+    return replace(now, **clocks), told
 
 
 _READERS: Final[dict[str, Callable[[Moonraker, Heard], Decoded]]] = {

@@ -35,6 +35,9 @@ def followed(was: Moonraker, now: Moonraker, at: float, *, gap: str | None = Non
     """Return the memory and the signs; `gap` says why words may be missing before these."""
     if now.host in DOWN:
         return _shut_down(was, now, at)
+    if now.host == "startup":
+        # No job outlives a start; print_stats tells its rest later, which then looks like a cancel.
+        now, gap = replace(now, job=None, total_s=None) if now.job in AT_WORK else now, KLIPPER_RESTARTED
     if was.job in AT_WORK and now.job not in AT_WORK:
         return _over(was, now, at, gap)
     if now.job not in AT_WORK:

@@ -99,7 +99,7 @@ def _observation(found: _Found) -> Observation:
     told, name = found.attributes, found.around[-1] if found.around else ""
     value = told.get("value", told.get("result", found.text or None))
     kind = _type(str(told["type"])) if isinstance(told.get("type"), str) else _type(name)
-    level = next((word for word in (told.get("level"), _type(name)) if word in _LEVELS), None)
+    level = next((word for word in (_text(told.get("level")), _type(name)) if word in _LEVELS), None)
     text = ""
     if told.get("category") == "CONDITION" or level is not None:
         text = (

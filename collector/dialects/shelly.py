@@ -20,7 +20,7 @@ from collector.contract.codec import decode_object
 from collector.contract.errors import Refusal
 from collector.contract.event import State
 from collector.contract.indicator import known
-from collector.contract.limits import TOPIC_BYTES_MAX
+from collector.contract.limits import CLOCK_SET_S_MIN, NUMBER_ABS_MAX, TOPIC_BYTES_MAX
 from collector.contract.reading import Samples
 from collector.dialects.dialect import Dialect, Found, Heard, Quality, Said
 from collector.dialects.plugs import Plug, absent, present, smoke
@@ -96,6 +96,8 @@ def _notified(was: Shelly, heard: Heard) -> tuple[Shelly, Said]:
     if not str(body.get("method")).startswith("Notify") or not isinstance(params, dict):
         return was, ()
     stamp = _number(params.get("ts"))
+    if stamp is not None and stamp < CLOCK_SET_S_MIN:  # its clock was not set since it was switched on
+        stamp = None
     if stamp is not None and was.stamp is not None and stamp < was.stamp <= heard.at:
         return was, ()
     return _parts(replace(was, stamp=stamp if stamp is not None else was.stamp), heard.at, params)
@@ -150,8 +152,8 @@ def _first_generation(was: Shelly, heard: Heard, metered: re.Match[str]) -> tupl
         value = float(_word(heard))
     except ValueError:
         raise Refusal("wrong_shape", f"{heard.topic} says {_word(heard)!r}, not a number") from None
-    if not math.isfinite(value):
-        raise Refusal("wrong_shape", f"{heard.topic} = {value} is not a finite number")
+    if not abs(value) <= NUMBER_ABS_MAX:
+        raise Refusal("wrong_shape", f"{heard.topic} = {value} is not within ±{NUMBER_ABS_MAX:g}")
     told = {
         "power": ("power_w", value),
         "energy": ("energy_kwh", value / WATT_MINUTES_PER_KWH),
@@ -184,7 +186,7 @@ def _samples(now: Shelly, at: float, names: set[str]) -> Said:
 def _number(found: object) -> float | None:
     if isinstance(found, bool) or not isinstance(found, int | float):
         return None
-    return float(found) if math.isfinite(found) else None
+    return float(found) if abs(found) <= NUMBER_ABS_MAX else None
 
 
 def _filters(prefix: str) -> tuple[str, ...]:

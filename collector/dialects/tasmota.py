@@ -16,7 +16,7 @@ from collector.contract.codec import decode_object
 from collector.contract.errors import Refusal
 from collector.contract.event import State
 from collector.contract.indicator import known
-from collector.contract.limits import TOPIC_BYTES_MAX
+from collector.contract.limits import NUMBER_ABS_MAX, TOPIC_BYTES_MAX
 from collector.contract.reading import Samples
 from collector.dialects.dialect import Dialect, Found, Heard, Quality, Said
 from collector.dialects.plugs import Plug, absent, present, smoke
@@ -83,7 +83,7 @@ def _of_channels(told: object, *, summed: bool) -> float | None:
     """Return a number, or of several channels their sum (of voltages the first); None for all else."""
     channels = told[:_CHANNELS_MAX] if isinstance(told, list) else [told]
     numbers = [float(n) for n in channels if isinstance(n, int | float) and not isinstance(n, bool)]
-    if not numbers or len(numbers) < len(channels) or not all(map(math.isfinite, numbers)):
+    if not numbers or len(numbers) < len(channels) or not all(abs(n) <= NUMBER_ABS_MAX for n in numbers):
         return None
     return math.fsum(numbers) if summed else numbers[0]
 

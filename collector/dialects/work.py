@@ -36,7 +36,7 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is remembered of a machine's work; `state` is None before anything was heard.
 
     `before` is the state when the machine was lost; `busy`: a job runs, which seemed to end at `rested_at`, or broke at
-    `broke_at`;    `good`, `scrap` and `count` are its counters, `made` and `spoiled` what they grew by in this job.
+    `broke_at`; `good`, `scrap` and `count` are its counters, `made` and `spoiled` what they grew by in this job.
     """
 
     state: State | None = None

@@ -78,6 +78,13 @@ def test_secrets_are_for_the_owner_alone_and_come_back(tmp_path: Path) -> None:
     assert list(load(tmp_path)) == ['odd "name"']
 
 
+@pytest.mark.parametrize("odd", ["p\N{KEY}w", "a\x7fb", "tab\tline\n", "\\ue000"])
+def test_secret_of_any_signs_comes_back_and_costs_no_other(tmp_path: Path, odd: str) -> None:
+    keep(tmp_path, "x1", Secret(access_code="12345678"))
+    keep(tmp_path, "x2", Secret(username="maker", password=odd))
+    assert load(tmp_path) == {"x1": Secret(access_code="12345678"), "x2": Secret(username="maker", password=odd)}
+
+
 def test_a_machine_without_a_secret_is_told_by_file_and_name(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=r"attach\.toml has no \[x1\]"):
         secret_of(tmp_path, "x1")

@@ -231,6 +231,12 @@ def test_another_job_after_a_gap_ends_the_one_before_unheard(other: dict[str, An
     )
 
 
+def test_end_of_another_job_after_a_gap_is_not_the_end_of_the_one_before() -> None:
+    gap = [said(39, mc_percent=30), link(40, "offline: gone"), link(7_000, "online")]
+    (end,) = ends(hear([*begun(), *gap, said(7_001, gcode_state="FINISH", subtask_name="cup", task_id="89")]))
+    assert (end.file, end.outcome, end.ts) == ("vase", Outcome.UNKNOWN, None)
+
+
 def test_the_same_job_after_a_gap_goes_on() -> None:
     gap = [said(39, mc_percent=20), link(40, "offline: gone"), link(400, "online")]
     facts = hear([*begun(), *gap, said(401, **START | RUNS | {"mc_percent": 70}), said(500, gcode_state="FINISH")])

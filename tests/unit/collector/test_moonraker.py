@@ -260,6 +260,15 @@ def test_klipper_that_counts_its_seconds_anew_lost_the_job_even_where_it_does_no
     assert (told.end.outcome, told.end.cause) == (Outcome.UNKNOWN, "Klipper started anew in the middle of the job")
 
 
+@pytest.mark.parametrize("words", [("startup",), ("startup", "ready")])
+def test_job_of_a_host_that_starts_is_lost_though_its_reset_is_told_later(words: tuple[str, ...]) -> None:
+    starts = [status(131 + number, webhooks={"state": said}) for number, said in enumerate(words)]
+    reset = status(134, print_stats=stats("standby", 0.0, filename="", print_duration=0.0, filament_used=0.0))
+    told = Told([*begun(), *runs(106, 120), *starts, reset])
+    assert [(end.outcome, end.ts) for end in told.ends] == [(Outcome.UNKNOWN, None)]
+    assert told.states[-1] is State.WAITING_PERSON
+
+
 def test_record_says_what_became_of_a_job_whose_host_crashed() -> None:
     told = Told([*begun(), *runs(106, 120), ready(131), *history(131.2, record(100.3, 121.0, "klippy_disconnect"))])
     assert (told.end.outcome, told.end.ts) == (Outcome.FAILED, BEGIN + 121.0)
@@ -284,6 +293,13 @@ def test_host_that_was_switched_off_is_known_by_its_clock() -> None:
                  status(380, boot=boot, print_stats=stats("complete", 20.0))])  # fmt: skip
     assert [(end.outcome, end.ts is None) for end in told.ends] == [(Outcome.UNKNOWN, True), (Outcome.DONE, False)]
     assert told.ends[1].started_at == pytest.approx(BEGIN + 360.0, abs=0.3)
+
+
+def test_rest_told_before_the_host_counts_anew_is_still_known() -> None:
+    idle = stats("standby", 0.0, filename="", print_duration=0.0, filament_used=0.0)
+    alone = status(131, webhooks={"state": "ready"}, print_stats=idle)
+    told = Told([*begun(), *runs(106, 120), alone, status(132, toolhead={"estimated_print_time": 1.0})])
+    assert told.states[-1] is State.WAITING_PERSON
 
 
 def test_job_after_a_lost_one_begins_with_heating() -> None:
@@ -471,6 +487,16 @@ def test_snapshot_of_another_client_does_not_hide_the_status_that_waits_in_moonr
     told = Told([*begun(), *runs(106, 130), asked(130, 5, "printer.objects.query"), answered(130.4, 5, query),
                  status(130.2, 0.5, print_stats=stats("complete", 30.2))])  # fmt: skip
     assert told.end.outcome is Outcome.DONE
+
+
+def test_status_that_waited_behind_a_snapshot_is_no_start_of_klipper() -> None:
+    def seconds(at: float) -> dict[str, Any]:
+        return {"toolhead": {"estimated_print_time": UP_S + at}, "print_stats": stats(total=at - 100)}
+
+    query = {"eventtime": UP_S + 130.4, "status": seconds(130.4)}
+    told = Told([*begun(), *runs(106, 130), status(130, **seconds(130)), asked(130, 5, "printer.objects.query"),
+                 answered(130.4, 5, query), status(130.2, 0.5, **seconds(130.2)), over(131, "complete")])  # fmt: skip
+    assert (told.end.outcome, told.states[-2:]) == (Outcome.DONE, [State.RUNNING, State.WAITING_PERSON])
 
 
 def test_split_mode_gives_the_same_job_as_whole_status() -> None:

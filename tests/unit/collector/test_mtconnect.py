@@ -257,6 +257,12 @@ def test_broken_dangerous_or_endless_documents_are_refused(payload: bytes) -> No
         MTCONNECT.decode(MTCONNECT.state(), Heard("Current", payload, False, T0))
 
 
+@pytest.mark.parametrize("level", [[], {}, None, 1])
+def test_level_that_is_no_word_is_no_condition(level: object) -> None:
+    body = {"dataItemId": "x", "type": "EXECUTION", "value": "ACTIVE", "level": level}
+    assert states(story([Heard("Current", json.dumps(body).encode(), False, T0)])) == [State.RUNNING]
+
+
 def test_memory_is_bounded_whatever_a_probe_or_a_document_holds() -> None:
     long = "\U0001f916" * 150
     items = [{"id": f"i{n:031}", "type": "LOAD", "category": "SAMPLE"} for n in range(100)]

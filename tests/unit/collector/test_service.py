@@ -13,7 +13,7 @@ from collector import quarantine
 from collector.contract.errors import Misconfigured, Unavailable
 from collector.contract.event import State, StateSeen
 from collector.contract.ports import ReadingRow
-from collector.contract.tree import read_plant
+from collector.contract.tree import Plant, read_plant
 from collector.dialects import DIALECTS
 from collector.registry import Registry, changed_filters, foreign_filters, native_filters, subject_count
 
@@ -236,3 +236,20 @@ def test_job_is_listed_with_its_times(works: Any) -> None:
     works.say("event/@mk4", {"v": 1, "id": "2", "event": "job_ended", "ts": at + 60_000, "job": "j", "outcome": "done"})
     (job,) = works.http.get("/api/v1/jobs?place=commons").json()["items"]
     assert (job["file"], job["outcome"], job["duration_s"]) == ("a.gcode", "done", 60.0)
+
+
+def test_device_that_is_registered_under_another_dialect_is_heard(works: Any) -> None:
+    def plant(dialect: str, prefix: str) -> Plant:
+        return read_plant({"machines": {"x1": {"place": "commons/x1", "dialect": dialect, "prefix": prefix}}})
+
+    def say(topic: str, body: object) -> None:
+        works.machine.publish(topic, json.dumps(body).encode())
+        works.turn(1.0)
+
+    works.collector.replant(plant("moonraker", "x1"))
+    say("x1/klipper/status", {"eventtime": 1.0, "status": {"print_stats": {"state": "standby", "filename": ""}}})
+    works.collector.replant(plant("prusalink", "prusalink/x1"))
+    works.say("event/commons/x1", {"v": 1, "id": "e1", "event": "presence", "count": 1})
+    say("prusalink/x1/status", {"printer": {"state": "BUSY"}})
+    assert works.collector.failed_count == 0
+    assert [fact.state for fact in works.facts() if isinstance(fact, StateSeen)][-1] is State.SETUP
