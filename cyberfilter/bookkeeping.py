@@ -45,6 +45,8 @@ class Bookkeeping:
         """Take new facts; return how many batches were read. Waits at most `wait_s` real seconds."""
         try:
             found = self._facts.read_from(self._book.n + 1, most=limits.FACTS_PAGE_MAX, wait_s=wait_s)
+            if not found and (last := self._facts.last()) < self._book.n:
+                raise Unavailable(f"the fact log ends at {last}, before fact {self._book.n} of the book")
             self._book.take(found)
             self._save_when_due()
             self._forget_when_due()

@@ -229,6 +229,8 @@ async def _production(server: FastAPI, ask: dict[str, str], view: View) -> list[
         answer = await api.get("/api/v1/production", params={**window, "by": chosen.by, "depth": "1", "limit": "500"})
         listed = await api.get("/api/v1/production", params={**window, "by": "job", "limit": str(JOBS_MAX)})
     if answer.status_code != httpx.codes.OK or listed.status_code != httpx.codes.OK:
+        if chosen.by == "shift" and answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
+            return production.no_shifts(view)
         return production.nothing(view, _detail(answer) or _detail(listed))
     items, jobs = (msgspec.convert(found.json()["items"], list[Item]) for found in (answer, listed))
     return production.told(items, jobs, view)

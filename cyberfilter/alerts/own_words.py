@@ -26,7 +26,8 @@ _WAITS: Final = (
     (
         RUN_OUT,
         re.compile(
-            r"run.?out|\bran out\b|out of (filament|material)|(filament|spool|material).{0,20}(empty|emptied|ended)"
+            r"run.?out|\bran out\b|out of (filament|material)"
+            r"|(filament|spool|material).{0,20}(?<![a-z])(empty|emptied|ended)\b"
             r"|empty (spool|reel)|no filament",
             re.IGNORECASE,
         ),
@@ -34,7 +35,8 @@ _WAITS: Final = (
     (
         PLATE_FULL,
         re.compile(
-            r"(plate|bed|tray|bin).{0,20}(not (been )?clear|not empty|full|occupied)|clear the (plate|bed)",
+            r"(?<![a-z])(plate|bed|tray|bin)(?![a-z]).{0,20}(?<![a-z])(not (been )?clear|not empty|full\b|occupied)"
+            r"|clear the (plate|bed)",
             re.IGNORECASE,
         ),
     ),

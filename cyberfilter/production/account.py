@@ -56,12 +56,12 @@ class Made(NamedTuple):
 
 
 class Averaged(NamedTuple):
-    """Sum of `number` samples of some of what is averaged, at a moment (Unix s)."""
+    """Samples of something that is averaged: their sum and number before each time (Unix s), and of all at the end."""
 
-    ts: float
     name: str
-    value: float
-    number: int
+    times: list[float]
+    totals: list[float]
+    numbers: list[int]
 
 
 class Course(NamedTuple):
@@ -99,7 +99,7 @@ def course(facts: Facts, *, now: float, others: Sequence[Mapping[int, Minute]] =
         ),
         tuple(found),
         tuple(each for each in curves if each is not None),
-        tuple(sorted(row for minutes in (facts.minutes, *others) for row in _averaged(minutes, running))),
+        tuple(row for minutes in (facts.minutes, *others) for row in _averaged(minutes, running)),
     )
 
 
@@ -163,7 +163,7 @@ def _states(facts: Facts, now: float) -> tuple[dict[State, list[Span]], list[Spa
         own.setdefault(state, []).append((since, ts))
         state, since = following or state, ts
     minutes, cadences_s = facts.minutes.values(), 3.0 * facts.cadence_s
-    lost = difference(union(off), heard(minutes, max(cadences_s, LINK_LOST_S), now))
+    lost = difference(union(off), heard(minutes, max(cadences_s, LINK_LOST_S), now)) if off else []
     silent: list[Span] = []
     if facts.cadence_s > 0.0:
         silent = difference([(float("-inf"), now)], heard(minutes, max(cadences_s, SILENCE_S), now))
@@ -258,25 +258,31 @@ def _energy(course: Course, start: float, end: float) -> tuple[float, float]:
 
 def _averaged(minutes: Mapping[int, Minute], running: Sequence[Span]) -> list[Averaged]:
     """Return what is averaged: a deviation counts only where the machine ran all the while."""
-    return [
-        Averaged(minute.first_at, name, value, count)
-        for minute in minutes.values()
-        for name, (value, count) in minute.means.items()
-        if name != DEVIATION or _ran(running, minute)
-    ]
-
-
-def _ran(running: Sequence[Span], minute: Minute) -> bool:
-    since, until = minute.first_at, max(minute.last_at, minute.first_at + _MOMENT_S)
-    return within(running, since, until) == [(since, until)]
+    found: dict[str, Averaged] = {}
+    n = 0
+    for _, minute in sorted(minutes.items()):
+        until = max(minute.last_at, minute.first_at + _MOMENT_S)
+        while n < len(running) and running[n][1] < until:
+            n += 1
+        ran = n < len(running) and running[n][0] <= minute.first_at
+        for name, (value, count) in minute.means.items():
+            if ran or name != DEVIATION:
+                _, times, totals, numbers = found.setdefault(name, Averaged(name, [], [0.0], [0]))
+                times.append(minute.first_at)
+                totals.append(totals[-1] + value)
+                numbers.append(numbers[-1] + count)
+    return list(found.values())
 
 
 def _means(course: Course, start: float, end: float) -> dict[str, tuple[float, int]]:
     """Return sum and count by name of what is averaged."""
     found: dict[str, tuple[float, int]] = {}
-    first = bisect_left(course.averaged, start, key=lambda row: row.ts)
-    last = bisect_left(course.averaged, end, key=lambda row: row.ts)
-    for row in course.averaged[first:last]:
-        value, count = found.get(row.name, (0.0, 0))
-        found[row.name] = value + row.value, count + row.number
+    for row in course.averaged:
+        first, last = bisect_left(row.times, start), bisect_left(row.times, end)
+        if first < last:
+            value, count = found.get(row.name, (0.0, 0))
+            found[row.name] = (
+                value + row.totals[last] - row.totals[first],
+                count + row.numbers[last] - row.numbers[first],
+            )
     return found

@@ -14,7 +14,7 @@ from collector.contract.place import contains
 from collector.contract.ports import Chronicle
 from collector.contract.tree import Plant
 from cyberfilter.production.account import Course, Made, account
-from cyberfilter.production.calendar import Bucket, By, buckets, calendar_of, planned
+from cyberfilter.production.calendar import Bucket, By, Calendar, buckets, calendar_of, planned
 from cyberfilter.production.lookup import DAY_S, Station, course_of, stations, stock_of
 from cyberfilter.production.ratios import coverage, indicators, losses
 from cyberfilter.production.stock import Stock, Upkept
@@ -24,6 +24,8 @@ WINDOW_S_MAX: Final = 1_100 * DAY_S
 """Longest window that is asked for."""
 BUCKETS_MAX: Final = 20_000
 """Machines times buckets of one question."""
+MACHINE_DAYS_MAX: Final = 5_000
+"""Machines times days of one question: each is read, minute by minute."""
 
 
 class Question(NamedTuple):
@@ -42,53 +44,66 @@ class Question(NamedTuple):
 def answer(chronicle: Chronicle, plant: Plant, question: Question, now: float) -> list[dict[str, Any]]:
     """Return the items of a question, newest first and then by place. Raises Refusal, Unavailable.
 
-    Refusals: `bad_window` (from is not before to, or too long before), `too_many` (more than BUCKETS_MAX to work out),
-    `no_shifts` (of none of the places).
+    Refusals: `bad_window` (from is not before to, or too long before), `too_many` (more than BUCKETS_MAX or
+    MACHINE_DAYS_MAX to work out), `no_shifts` (of none of the places).
     """
     if not 0.0 < question.end - question.start <= WINDOW_S_MAX:
         days = WINDOW_S_MAX / DAY_S
         raise Refusal("bad_window", f"from = {format_time(question.start)} is not before to by at most {days:g} days")
     places = list(_places(plant, question))
     shown = stations(chronicle, plant, places)
+    read_days = len(shown) * (question.end - question.start) / DAY_S
+    if read_days > MACHINE_DAYS_MAX:
+        raise Refusal("too_many", f"{read_days:.0f} machine-days, at most {MACHINE_DAYS_MAX}: ask a shorter time")
     if question.by is By.JOB:
         items = _jobs(chronicle, plant, shown, question, now=now)
     else:
         cut = _cut(plant, places, shown, question)
-        site = _Site(chronicle, plant, shown, question, now=now)
-        items = [site.item(place, bucket) for place, rows in cut.items() for bucket in rows]
+        items = _periods(chronicle, plant, shown, question, cut, now=now)
     return sorted(items, key=lambda item: item["from"], reverse=True)
 
 
-class _Site:
-    """The machines of a question, each worked out once, for all units above it."""
+def _periods(
+    chronicle: Chronicle,
+    plant: Plant,
+    shown: Mapping[str, Station],
+    question: Question,
+    cut: Mapping[str, Sequence[Bucket]],
+    *,
+    now: float,
+) -> list[dict[str, Any]]:
+    """Return what every bucket came to: each machine is worked out once, for all units above it, and let go of."""
+    at = min(question.end, now)
+    found: dict[tuple[str, Bucket], list[Sums]] = {(place, row): [] for place, rows in cut.items() for row in rows}
+    held: dict[str, Stock] = {}
+    for machine, station in shown.items():
+        course = course_of(chronicle, station, question.start, question.end, now)
+        calendar = calendar_of(plant, machine)
+        known: dict[tuple[float, float], Sums] = {}
+        for (place, bucket), sums in found.items():
+            if not contains(place, machine):
+                continue
+            span = bucket.start, bucket.end
+            if span not in known:
+                known[span] = _sums(course, calendar, station.since, *span)
+            sums.append(known[span])
+        held[machine] = stock_of(chronicle, station.machine, at)
+    return [
+        _item(
+            place, question.by, bucket, total(sums), _standing(held, place) if bucket.start < at <= bucket.end else []
+        )
+        for (place, bucket), sums in found.items()
+    ]
 
-    def __init__(
-        self, chronicle: Chronicle, plant: Plant, shown: Mapping[str, Station], question: Question, *, now: float
-    ) -> None:
-        self._by, self._at, self._shown = question.by, min(question.end, now), shown
-        self._courses = {
-            place: course_of(chronicle, row, question.start, question.end, now) for place, row in shown.items()
-        }
-        self._calendars = {place: calendar_of(plant, place) for place in shown}
-        self._stocks = {place: stock_of(chronicle, row.machine, self._at) for place, row in shown.items()}
-        self._known: dict[tuple[str, float, float], Sums] = {}
 
-    def item(self, place: str, bucket: Bucket) -> dict[str, Any]:
-        """Return what a bucket of a place came to; what stands there now belongs to the newest."""
-        inside = [each for each in self._courses if contains(place, each)]
-        is_newest = bucket.start < self._at <= bucket.end
-        sums = total(self._sums(each, bucket) for each in inside)
-        return _item(place, self._by, bucket, sums, [self._stocks[each] for each in inside] if is_newest else [])
+def _sums(course: Course, calendar: Calendar, since: float | None, start: float, end: float) -> Sums:
+    due = None if since is None else planned(calendar, min(max(start, since), end), end)
+    return account(course, due, start, end, grid_g_per_kwh=calendar.grid_g_per_kwh)
 
-    def _sums(self, place: str, bucket: Bucket) -> Sums:
-        name = place, bucket.start, bucket.end
-        if name not in self._known:
-            calendar = self._calendars[place]
-            since = self._shown[place].since
-            due = None if since is None else planned(calendar, min(max(bucket.start, since), bucket.end), bucket.end)
-            grid = calendar.grid_g_per_kwh
-            self._known[name] = account(self._courses[place], due, bucket.start, bucket.end, grid_g_per_kwh=grid)
-        return self._known[name]
+
+def _standing(held: Mapping[str, Stock], place: str) -> list[Stock]:
+    """Return what stands at a place and below; in a question's items it belongs to the newest."""
+    return [stock for machine, stock in held.items() if contains(place, machine)]
 
 
 def _places(plant: Plant, question: Question) -> Iterator[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from functools import lru_cache
+from math import ceil
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -103,8 +104,8 @@ def buckets(calendar: Calendar, by: By, start: float, end: float) -> list[Bucket
             found.append(Bucket(*_local(calendar, day, 0, 1440)))
         elif by is By.HOUR:
             since, until = _local(calendar, day, 0, 1440)
-            count = round((until - since) / HOUR_S)
-            found += [Bucket(since + n * HOUR_S, since + (n + 1) * HOUR_S) for n in range(count)]
+            count = ceil((until - since) / HOUR_S)
+            found += [Bucket(since + n * HOUR_S, min(since + (n + 1) * HOUR_S, until)) for n in range(count)]
     cut = [row._replace(start=max(row.start, start), end=min(row.end, end)) for row in found]
     return sorted(row for row in cut if row.start < row.end)
 

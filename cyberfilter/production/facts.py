@@ -33,7 +33,7 @@ DENSITY_G_CM3: Final = {"abs": 1.04, "asa": 1.07, "pa": 1.14, "pc": 1.20, "petg"
 DIAMETER_MM: Final = 1.75
 
 
-class Meter(msgspec.Struct, array_like=True):
+class Meter(msgspec.Struct, array_like=True, gc=False):
     """The energy counter (kWh) within a minute: first and last reading with their times, least and most."""
 
     first_at: float
@@ -58,7 +58,7 @@ class Meter(msgspec.Struct, array_like=True):
         return max(self.high - self.first, 0.0) + max(self.last - self.low, 0.0)
 
 
-class Minute(msgspec.Struct, array_like=True):
+class Minute(msgspec.Struct, array_like=True, gc=False):
     """A minute in which a device was heard: when first and last, its meter, and sum and count of what is averaged."""
 
     first_at: float
@@ -186,11 +186,14 @@ def curve(minutes: Mapping[int, Minute]) -> Curve | None:
 def heard(minutes: Iterable[Minute], patience_s: float, now: float) -> list[Span]:
     """Return the time in which a device was heard: silences longer than the patience are left out."""
     found: list[Span] = []
-    for first_at, last_at in sorted((minute.first_at, minute.last_at) for minute in minutes):
-        bridged = found and first_at - found[-1][1] <= patience_s
-        since = found.pop()[0] if bridged else first_at
-        found.append((since, max(last_at, since)))
-    if found and 0.0 <= now - found[-1][1] <= patience_s:
+    since = until = float("-inf")
+    for first_at, last_at in sorted([(minute.first_at, minute.last_at) for minute in minutes]):
+        if first_at - until > patience_s:
+            found.append((since, until))
+            since = first_at
+        until = last_at
+    found = [*found[1:], (since, until)]
+    if 0.0 <= now - until <= patience_s:
         found[-1] = found[-1][0], now
     return union(found)
 

@@ -66,9 +66,11 @@ def course_of(chronicle: Chronicle, station: Station, start: float, end: float, 
 def facts_of(chronicle: Chronicle, machine: Machine, start: float, end: float) -> Facts:
     """Return what is known of a machine around [start, end): of jobs that reach into it, all of their time."""
     device = machine.device
-    jobs = [read_job(row) for row in chronicle.find(JOB, device, start=start - LEARNED_S, end=end)]
-    since = min([start, *(job.start for job in jobs if job.end >= start)])
-    until = max([end, *(job.end for job in jobs if job.ended is not None)])
+    # Later jobs too: a part that was counted after the window may be theirs.
+    jobs = [read_job(row) for row in chronicle.find(JOB, device, start=start - LEARNED_S, end=end + CORRECTABLE_S)]
+    inside = [job for job in jobs if job.start < end and job.end >= start]
+    since = min([start, *(job.start for job in inside)])
+    until = max([end, *(job.end for job in inside if job.ended is not None)])
     margin_s = max(MARGIN_S, 4 * machine.cadence_s)
     minutes = _minutes(chronicle, device, since - margin_s, until + margin_s)
     return Facts(
@@ -120,8 +122,11 @@ def _parts(chronicle: Chronicle, device: str, start: float, end: float) -> list[
 
 
 def _notes(chronicle: Chronicle, device: str, end: float) -> list[Noted]:
-    found = chronicle.find(NOTE, device, start=0.0, end=end)
-    return [msgspec.msgpack.decode(row.body, type=Noted) for row in found]
+    """Return what was noted before `end`, without what was replaced or taken back, then or later."""
+    rows = chronicle.find(NOTE, device, start=0.0, end=end + CORRECTABLE_S)
+    found = [msgspec.msgpack.decode(row.body, type=Noted) for row in rows]
+    replaced = {note.body.get("corrects") for note in found} - {None}
+    return [note for note in found if note.ts < end and note.id not in replaced and note.body.get("change") != "undone"]
 
 
 def _minutes(chronicle: Chronicle, device: str, start: float, end: float) -> Mapping[int, Minute]:

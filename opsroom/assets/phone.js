@@ -172,7 +172,7 @@ class Desk {
   }
 }
 
-const told = (each) => (each.says === "undone" ? say("phone.undone", { what: say(`phone.tap.${each.facts.what}`, each.facts) }) : say(`phone.tap.${each.says}`, each.facts)).replace(/\s+([,:])/g, "$1");
+const told = (each) => (each.says === "undone" ? say("phone.undone", { what: say(`phone.tap.${each.facts.undid}`, each.facts) }) : say(`phone.tap.${each.says}`, each.facts)).replace(/\s+([,:])/g, "$1");
 
 function tapNodes(each, undone) {
   const why = each.state === "refused" ? ` ${each.why}` : "";

@@ -54,7 +54,7 @@ export function undo(id) {
   const found = all().find((each) => each.id === id);
   if (!found?.undo || found.undone) return null;
   change((taps) => taps.map((each) => (each.id === id ? { ...each, undone: true } : each)));
-  return tap(found.undo, "undone", { what: found.says, ...found.facts });
+  return tap(found.undo, "undone", { undid: found.says, ...found.facts });
 }
 
 /** Change the kept taps as they are now, those of other tabs included; what still waits is never dropped. */

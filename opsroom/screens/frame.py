@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from dash import html
 
@@ -117,16 +117,21 @@ def _top(screen: Screen, screens: Sequence[Screen], view: View) -> list[Any]:
 def _choices(view: View) -> list[Any]:
     words = view.words
     languages = [
-        html.A(words.say(f"language.{name}"), href=f"?lang={name}", lang=name, **ops("choice"))
+        html.A(words.say(f"language.{name}"), href=_again(view, lang=name), lang=name, **ops("choice"))
         for name in LANGUAGES
         if name != words.language
     ]
     themes = [
-        html.A(words.say(f"theme.{row.name}"), href=f"?theme={row.name}", **ops("choice"))
+        html.A(words.say(f"theme.{row.name}"), href=_again(view, theme=row.name), **ops("choice"))
         for row in THEMES
         if row.name != view.theme
     ]
     return languages + themes
+
+
+def _again(view: View, **more: str) -> str:
+    """Return the same page, of the same place, in another language or theme."""
+    return f"?{urlencode({**view.query, **more})}"
 
 
 def _notice(words: Words, about: About) -> list[Any]:

@@ -21,6 +21,7 @@ from opsroom.views.production import (
     Item,
     newest,
     period,
+    short,
     unknown_share,
     waterfall,
 )
@@ -71,6 +72,11 @@ def nothing(view: View, detail: str) -> list[Any]:
     words = view.words
     said = [html.P(words.say("production.none"))]
     return [*said, html.P(detail, className="muted")] if detail and words.language == "en" else said
+
+
+def no_shifts(view: View) -> list[Any]:
+    """Return what to do where no place has shifts."""
+    return [html.P(view.words.say("production.no_shifts"))]
 
 
 def _link(place: str, name: str) -> str:
@@ -131,7 +137,7 @@ def _jobs(jobs: Sequence[Item], words: Words) -> list[Any]:
         html.Tr(
             [
                 html.Th(item.name or item.job or "–", scope="row"),
-                html.Td(html.A(item.place, href=_machine(item.place))),
+                html.Td(html.A(short(item.place), href=_machine(item.place), title=item.place)),
                 html.Td(words.say(f"outcome.{item.outcome or 'running'}")),
                 *(html.Td(_value(item, name, words)) for name in JOB_COLUMNS),
                 html.Td(_share(unknown_share(item), words)),

@@ -74,6 +74,15 @@ def newest(items: Sequence[Item], place: str | None) -> list[Item]:
     return sorted(found.values(), key=lambda item: (item.place != place, item.place))
 
 
+def short(place: str) -> str:
+    """Return the end of a machine's place, by which people know it.
+
+    >>> short("commons/valparaiso/printing/mk4-07")
+    'printing/mk4-07'
+    """
+    return "/".join(place.split("/")[-2:])
+
+
 def unknown_share(item: Item) -> float | None:
     """Return which share of the planned time nobody knows of; None where none was planned."""
     known = item.coverage.get("state_ratio")

@@ -131,6 +131,14 @@ def test_a_good_part_is_counted_once_and_taken_back(hand: Any, hall: Hall) -> No
     assert hand.told == []
 
 
+def test_an_opened_spool_is_taken_back_in_the_words_of_its_tap(hand: Any) -> None:
+    hand.get_by_label("Which (optional)").fill("PLA")
+    press(hand, "Opened")
+    answered(hand, "material PLA opened at mk4-07")
+    hand.locator(".answer .undo").click()
+    answered(hand, "taken back: material PLA opened at mk4-07")
+
+
 def test_scrap_has_a_cause_and_a_new_cause_joins_the_list(hand: Any, hall: Hall) -> None:
     press(hand, "Scrap…")
     hand.get_by_label("Another cause").fill("wet filament")

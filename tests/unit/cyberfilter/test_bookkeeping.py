@@ -288,3 +288,11 @@ def test_periods_are_paged_newest_first(worked: Site) -> None:
 def test_the_catalogue_tells_every_figure(site: Site) -> None:
     names = {row["name"] for row in site.get("/api/v1/indicators", limit=500).json()["items"]}
     assert names >= indicators(NOTHING).keys() | {"nozzle_degc"}
+
+
+def test_a_log_that_began_anew_is_trouble_and_not_silence(site: Site) -> None:
+    site.say(StateSeen(HOUR, State.IDLE))
+    site.written()
+    site.log.batches.clear()
+    site.books.turn(0.0)
+    assert "fact log" in (site.books.ready() or "")

@@ -82,6 +82,12 @@ def test_a_day_has_as_many_hours_as_its_clock() -> None:
     assert len(buckets(found, By.HOUR, *window)) == 73
 
 
+def test_hours_neither_overlap_nor_miss_where_the_clock_changes_by_half_an_hour() -> None:
+    window = unix("2026-10-03T13:30:00Z"), unix("2026-10-05T13:00:00Z")
+    found = buckets(calendar(a={"timezone": "Australia/Lord_Howe"}), By.HOUR, *window)
+    assert sum(row.end - row.start for row in found) == window[1] - window[0]
+
+
 def test_buckets_are_cut_at_the_windows_ends() -> None:
     found = calendar(a={"shifts": [NIGHT]})
     rows = buckets(found, By.SHIFT, unix("2026-11-10T02:00:00Z"), unix("2026-11-10T23:00:00Z"))

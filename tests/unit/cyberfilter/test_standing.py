@@ -5,6 +5,7 @@ import pytest
 
 from collector.contract.event import JobEnded, JobStarted, Noted, Outcome, State, StateSeen, Trouble
 from collector.contract.reading import Fact, Samples
+from cyberfilter.alerts import own_words
 from cyberfilter.alerts.lifecycle import Happening
 from cyberfilter.alerts.signal import Begins, Ends
 from cyberfilter.alerts.standing import Standing, watch
@@ -104,6 +105,21 @@ def test_waiting_in_the_middle_of_a_job_calls_with_the_machines_words() -> None:
 )
 def test_a_fault_is_the_hazard_that_its_words_tell(words_: str, kind: str) -> None:
     assert words(StateSeen(10.0, State.FAULT, words_), StateSeen(20.0, State.IDLE)) == [kind, f"-{kind}"]
+
+
+@pytest.mark.parametrize(
+    ("words_", "need"),
+    [
+        ("filament_runout", "run_out"),
+        ("Spool 2 empty", "run_out"),
+        ("tray is full", "plate_full"),
+        ("filament change recommended", None),
+        ("bed fully heated", None),
+        ("combined job, carry on?", None),
+    ],
+)
+def test_a_part_of_another_word_tells_no_need(words_: str, need: str | None) -> None:
+    assert own_words.wait(words_) == need
 
 
 def test_words_that_come_after_the_fault_take_its_place() -> None:

@@ -10,7 +10,9 @@ import pytest
 from fastapi import FastAPI, HTTPException
 
 from opsroom.app import _production
-from opsroom.screens.frame import View
+from opsroom.notice import About
+from opsroom.screens.frame import View, framed
+from opsroom.screens.production import SCREEN
 from opsroom.views.production import JOBS_MAX, PERIODS, Item, newest, period, unknown_share, waterfall
 from opsroom.words import LANGUAGES, catalogue
 
@@ -111,3 +113,13 @@ def test_no_answer_is_said_in_words(status: int) -> None:
     assert catalogue("en").say("production.none") in page(status)
     assert "no shifts" in page(status)
     assert "no shifts" not in page(status, "es")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_without_shifts_the_page_says_what_works(language: str) -> None:
+    assert catalogue(language).say("production.no_shifts") in page(422, language, period="shift")
+
+
+def test_another_language_keeps_place_and_period() -> None:
+    view = View(catalogue("en"), "grey", {"place": "commons/mk4", "period": "week"})
+    assert "?place=commons%2Fmk4&period=week&lang=es" in str(framed(SCREEN, [SCREEN], view, About("1")))
