@@ -47,7 +47,7 @@ def wished(
     clock: Literal["own", "none"],
     attach: Mapping[str, Any] | None = None,
 ) -> Machine:
-    """Return a machine that comes; left out, its id is the place's last part, and its prefix the dialect's usual.
+    """Return a machine that comes; left out, its id is the place's last part, prefix and cadence the dialect's usual.
 
     Raises Refusal where the dialect has no usual prefix, or `attach` is not as the plant file has it.
     """
@@ -57,6 +57,7 @@ def wished(
         if row.usual_prefix is None:
             raise Refusal("bad_machine", f"{row.title} has no usual prefix: say which topic it speaks under (prefix)")
         prefix = row.usual_prefix.format(device=device)
+    cadence_s = cadence_s or (row.cadence_s if row is not None else 0.0)
     try:
         dialled = None if attach is None else msgspec.convert(attach, Attach)
     except msgspec.ValidationError as error:

@@ -244,9 +244,10 @@ DIALECT: Final = Dialect(
         material="direct",
         temperature="direct",
         clock="the host's monotonic clock, used for order and for the start of jobs",
-        silence="last will of the agent; a host that crashes is silent until it starts again",
+        silence="last will of the agent; a host that crashes is silent, which shows after 30 s",
         loses="all that its owner did not list in status_objects; grams, unless the slicer tells them",
     ),
     usual_prefix="{device}",
     hears=_hears,
+    cadence_s=10.0,  # it may say less than its status_interval of 1 s, never so much less while it prints
 )

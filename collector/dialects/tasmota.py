@@ -122,9 +122,10 @@ DIALECT: Final = Dialect(
     Quality(
         energy="direct",
         clock="local time without a zone, not used",
-        silence="last will; with TelePeriod as its cadence, silence too",
+        silence="last will; silence after 15 min, or three TelePeriods where that is its cadence",
         loses="everything between two reports: 300 s unless TelePeriod says less",
     ),
     usual_prefix="tele/{device}",
     scattered=True,
+    cadence_s=300.0,
 )

@@ -33,7 +33,12 @@ def _arguments(parser: ArgumentParser) -> None:
         "--prefix", metavar="TOPIC", help="the topic prefix of a foreign dialect (default: the dialect's usual one)"
     )
     add.add_argument(
-        "--cadence", dest="cadence_s", type=float, default=0.0, metavar="S", help="how often it speaks; 0: unknown"
+        "--cadence",
+        dest="cadence_s",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="how often it speaks (default: what is usual for its dialect, or unknown)",
     )
     add.add_argument("--clock", choices=("own", "none"), default="own", help="none: it has no clock, arrival counts")
     add_arguments(add)

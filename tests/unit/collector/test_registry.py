@@ -8,7 +8,7 @@ import pytest
 from collector.contract.errors import Misconfigured, Refusal
 from collector.contract.topics import Kind, Topic
 from collector.contract.tree import read_plant
-from collector.registry import Registry, load_plant
+from collector.registry import Registry, load_plant, wished
 
 PLANT = read_plant(
     {
@@ -68,3 +68,13 @@ def test_plant_file_that_does_not_parse_is_named(tmp_path: Path) -> None:
         load_plant(tmp_path / "plant.toml")
     with pytest.raises(Misconfigured, match=r"none\.toml"):
         load_plant(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "given_s", "cadence_s"), [("moonraker", 0.0, 10.0), ("moonraker", 2.0, 2.0), ("native", 0.0, 0.0)]
+)
+def test_machine_that_comes_keeps_its_dialects_usual_cadence_unless_told(
+    dialect: str, given_s: float, cadence_s: float
+) -> None:
+    came = wished("hall/v1", device=None, dialect=dialect, prefix=None, cadence_s=given_s, clock="own")
+    assert came.cadence_s == cadence_s
