@@ -91,11 +91,21 @@ def _row(
         "missing_count": sum(order.missing_count(boot) for boot in boots.values()),
         "numbered": bool(boots),
         "account": balance or dict.fromkeys(WORDS, 0),
+        "job": _job(record),
     }
 
 
+def _job(record: Device | None) -> dict[str, Any] | None:
+    """Return the job that runs, as far as it is known."""
+    job = record.track.open if record is not None else None
+    if job is None:
+        return None
+    started_at = None if job.started_at is None else format_time(job.started_at)
+    return {"job": job.id, "file": job.file, "started_at": started_at, "estimate_s": job.estimate_s}
+
+
 def _sighted(seen: Sighting) -> dict[str, Any]:
-    words = dict.fromkeys(("state_since", "why", "lag_s", "skew_s", "jitter_s"))
+    words = dict.fromkeys(("state_since", "why", "lag_s", "skew_s", "jitter_s", "job"))
     return {
         "device": seen.id,
         "place": None,

@@ -18,7 +18,7 @@ from collector.contract.reading import PEOPLE, Batch, Fact, Samples, address
 from collector.contract.topics import Kind, Topic
 from cyberfilter.contract.alert import AlertState
 from cyberfilter.contract.index import Verdict
-from opsroom.seen import AlertSeen, IndexSeen, MachineSeen, Seed
+from opsroom.seen import AlertSeen, IndexSeen, JobSeen, MachineSeen, Seed
 
 T = TypeVar("T")
 MACHINES_MAX: Final = 5_000
@@ -133,6 +133,7 @@ class Picture:
         if seen is not None and (now.last_seen is None or seen >= now.last_seen):
             now.last_seen, now.dialect = seen, row.dialect or now.dialect
             now.state, now.state_why, now.state_since = row.state, row.why, parse_time(row.state_since)
+            now.job = _running(row.job)
         return now.address
 
     def _machine(self, device: str, place: str | None, dialect: str) -> MachineNow | None:
@@ -249,6 +250,10 @@ def _see_samples(now: MachineNow, fact: Samples, arrived: float) -> None:
 
 def _newest(cells: Iterable[tuple[float, float | None]]) -> tuple[float, float] | None:
     return max(((ts, value) for ts, value in cells if value is not None), default=None)
+
+
+def _running(job: JobSeen | None) -> JobStarted | None:
+    return None if job is None else JobStarted(job.job, parse_time(job.started_at), job.file, job.estimate_s)
 
 
 def _read(payload: bytes, shape: type[T]) -> T:

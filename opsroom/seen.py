@@ -66,6 +66,15 @@ class AlertSeen(msgspec.Struct, frozen=True, rename={"alert_class": "class"}):
     facts: dict[str, Any] = {}
 
 
+class JobSeen(msgspec.Struct, frozen=True):
+    """A job that runs, as the API lists it with its machine."""
+
+    job: str
+    file: str | None = None
+    started_at: str | None = None
+    estimate_s: float | None = None
+
+
 class MachineSeen(msgspec.Struct, frozen=True):
     """A machine as the API lists it."""
 
@@ -84,6 +93,7 @@ class MachineSeen(msgspec.Struct, frozen=True):
     missing_count: int = 0
     numbered: bool = False
     account: dict[str, int] = {}
+    job: JobSeen | None = None
 
 
 class UnitSeen(msgspec.Struct, frozen=True):

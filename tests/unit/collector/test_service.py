@@ -153,6 +153,15 @@ def test_restarted_collector_goes_on_where_the_disk_says(works: Any, make_works:
     }  # fmt: skip
 
 
+def test_machine_is_listed_with_the_job_that_it_runs(works: Any) -> None:
+    works.say("event/@mk4", {"v": 1, "id": "e1", "event": "job_started", "job": "j1", "file": "hook.gcode"})
+    (row,) = (row for row in works.http.get("/api/v1/machines").json()["items"] if row["device"] == "mk4")
+    assert (row["job"]["job"], row["job"]["file"]) == ("j1", "hook.gcode")
+    works.say("event/@mk4", {"v": 1, "id": "e2", "event": "job_ended", "job": "j1", "outcome": "done"})
+    (row,) = (row for row in works.http.get("/api/v1/machines").json()["items"] if row["device"] == "mk4")
+    assert row["job"] is None
+
+
 def test_newcomer_is_listed_without_a_place_and_its_samples_are_kept(works: Any) -> None:
     works.say("reading/@new-1", {"v": 1, "m": {"power_w": 5}})
     works.drain.turn(wait_s=0.0)

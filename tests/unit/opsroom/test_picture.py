@@ -150,6 +150,16 @@ def test_a_seed_does_not_undo_what_the_bus_has_told_since() -> None:
     assert (picture.machines["mk4"].state, picture.machines["mk4"].name) == (State.RUNNING, "MK4")
 
 
+def test_a_job_that_runs_already_is_known_from_the_seed() -> None:
+    picture = Picture()
+    job = {"job": "j1", "file": "hook.gcode", "started_at": format_time(50.0), "estimate_s": 600.0}
+    row = {"device": "mk4", "place": PLACE, "state": "running", "last_seen": format_time(60.0), "job": job}
+    picture.seed({"machines": [row]})
+    assert picture.machines["mk4"].job == JobStarted("j1", 50.0, "hook.gcode", 600.0)
+    picture.seed({"machines": [{**row, "job": None}]})
+    assert picture.machines["mk4"].job is None
+
+
 def test_a_seed_of_another_shape_is_refused() -> None:
     with pytest.raises(Refusal, match="seed: "):
         Picture().seed({"machines": [{"place": 1}]})
