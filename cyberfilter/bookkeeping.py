@@ -22,8 +22,11 @@ from cyberfilter.production.book import Book
 from cyberfilter.production.lookup import DAY_S
 
 READER: Final = "production"
-SAVE_EVERY_S: Final = 5.0
-"""How long (real s) facts wait to be written together: a restart reads them again."""
+SAVE_EVERY_S: Final = 60.0
+"""How long (real s) facts wait to be written together while nobody asks: a restart reads them again."""
+ASKED_EVERY_S: Final = 2.0
+"""How long they wait while somebody looks, who asked within the last minute or two."""
+LOOKS_S: Final = 150.0
 UNSAVED_FACTS_MAX: Final = 5_000
 FORGET_EVERY_S: Final = 60.0
 FORGOTTEN_AT_ONCE_MAX: Final = 1_000
@@ -37,7 +40,7 @@ class Bookkeeping:
         self._plant, self._kept_days = plant, kept_days
         self._book = Book(chronicle)
         self._saved_s = time.monotonic()
-        self._forgot_s = float("-inf")
+        self._forgot_s = self._asked_s = float("-inf")
         self._trouble: str | None = None
         facts.passed(READER, self._book.n)
 
@@ -67,6 +70,7 @@ class Bookkeeping:
 
     def ask(self, question: Question) -> list[dict[str, Any]]:
         """Return the items of a question, newest first. Raises Refusal, Unavailable."""
+        self._asked_s = time.monotonic()
         return answer(self._chronicle, self._plant, question, self._clock.now())
 
     def now(self) -> float:
@@ -93,8 +97,9 @@ class Bookkeeping:
             self._trouble = str(error)
 
     def _save_when_due(self) -> None:
-        waiting = self._book.n - self._book.saved_n
-        if waiting >= UNSAVED_FACTS_MAX or (waiting and time.monotonic() - self._saved_s >= SAVE_EVERY_S):
+        waiting, now_s = self._book.n - self._book.saved_n, time.monotonic()
+        every_s = min(ASKED_EVERY_S, SAVE_EVERY_S) if now_s - self._asked_s < LOOKS_S else SAVE_EVERY_S
+        if waiting >= UNSAVED_FACTS_MAX or (waiting and now_s - self._saved_s >= every_s):
             self._save()
 
     def _save(self) -> None:

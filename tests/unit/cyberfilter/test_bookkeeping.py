@@ -145,6 +145,16 @@ def test_nothing_is_passed_before_it_is_written(site: Site, monkeypatch) -> None
     assert (site.log.passed_until[READER], site.chronicle.n()) == (1, 1)
 
 
+def test_what_nobody_asks_for_waits_longer(site: Site, monkeypatch) -> None:
+    monkeypatch.setattr(bookkeeping, "ASKED_EVERY_S", 0.0)
+    site.say(StateSeen(HOUR, State.RUNNING))
+    site.books.turn(0.0)
+    assert site.log.passed_until[READER] == 0
+    site.whole(place=CELL, to=format_time(HOUR + 60), **{"from": format_time(HOUR)})
+    site.books.turn(0.0)
+    assert site.log.passed_until[READER] == 1
+
+
 def test_a_restart_takes_again_what_was_not_written(site: Site, monkeypatch) -> None:
     monkeypatch.setattr(bookkeeping, "SAVE_EVERY_S", 1e9)
     site.say(Samples((HOUR,), {"voc_ppb": (100.0,)}))
