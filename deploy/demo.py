@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
+from msgspec.structs import replace
 
 import opsroom.app
 from collector import plant_file
@@ -145,7 +146,9 @@ class _Demo:
         """Return the register with the story's machines and those that visitors added, and the story's passwords."""
         path = folder / "plant.toml"
         before = plant_file.load(path)
-        plant_file.save(path, Plant({**before.units, **plant.units}, {**before.machines, **plant.machines}))
+        # What visitors agreed for a unit (shifts, duty …) stays; only its name is the story's.
+        told = {place: replace(before.units.get(place, unit), name=unit.name) for place, unit in plant.units.items()}
+        plant_file.save(path, Plant({**before.units, **told}, {**before.machines, **plant.machines}))
         keys = Keys(folder, work=QUICK)
         words = keys.issue_all(sorted(plant.machines))
         known = {device: (user_name(device), word) for device, word in words.items()}
