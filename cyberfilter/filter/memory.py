@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What is remembered of a series: 64 numbers in one column, and the bytes of a checkpoint.
+"""What is remembered of a series: 64 numbers in one column (a filter may add its own), and the bytes of a checkpoint.
 
-A checkpoint is an npz of two members, `header` (JSON) and `block` (64, N); the same state gives the same bytes.
+A checkpoint is an npz of two members, `header` (JSON) and `block` (64 or more, N); the same state gives the same bytes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -49,9 +50,9 @@ _S_SHARE_LEAST: Final = 1e-6
 """A learned noise variance stays above this share of the one that it started from."""
 
 
-def fresh(count: int) -> Floats:
-    """Return the columns of series that have seen nothing."""
-    block = np.zeros((HEIGHT, count))
+def fresh(count: int, height: int = HEIGHT) -> Floats:
+    """Return the columns of series that have seen nothing; a filter may keep more than HEIGHT rows of its own."""
+    block = np.zeros((height, count))
     block[ROW["clock"]] = -np.inf
     for name in ("time_1", "time_2", "value_1", "expected_1", "expected_2", "turned", "kept"):
         block[ROW[name]] = np.nan
@@ -105,14 +106,15 @@ def pack(header: dict[str, Any], block: Floats) -> bytes:
     return blob.getvalue()
 
 
-def unpack(blob: bytes) -> tuple[dict[str, Any], Floats]:
-    """Return header and block; a Refusal where the bytes are no checkpoint of this version."""
+def unpack(blob: bytes, heights: Mapping[str, int]) -> tuple[dict[str, Any], Floats]:
+    """Return header and block; a Refusal where the bytes are no checkpoint of this version. `heights`: by filter."""
     try:
         with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
             header, block = json.loads(archive["header"].tobytes()), archive["block"]
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise Refusal("not_a_checkpoint", f"{len(blob)} bytes are no checkpoint of a filter bank: {error}") from None
     found = (header.get("what"), header.get("version"), block.shape[:1])
-    if found != (_NAME, VERSION, (HEIGHT,)):
-        raise Refusal("other_checkpoint", f"checkpoint is {found}, this program reads {(_NAME, VERSION, (HEIGHT,))}")
+    readable = (_NAME, VERSION, (heights.get(header.get("filter")),))
+    if found != readable:
+        raise Refusal("other_checkpoint", f"checkpoint is {found}, this program reads {readable}")
     return header, np.asarray(block, dtype=np.float64)

@@ -21,7 +21,9 @@ class Profile(NamedTuple):
     """How often each state is met, and by how many noise variances it moves what it moves, in the order of STATES.
 
     `probability` is each datum's own, independent of the past; the noise of the observation is V·observation, the
-    level moves by N(0, V·level), the slope by N(0, V·slope), where V is the variance of the noise.
+    level moves by N(0, V·level), the slope by N(0, V·slope), where V is the variance of the noise. `hypotheses` is how
+    probable an outlier and a change of level, slope and noise are at each datum to the filter that keeps hypotheses:
+    it accumulates evidence, so a change may be rarer than to the one that forgets.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Profile(NamedTuple):
     observation: tuple[float, float, float, float] = (1.0, 101.0, 1.0, 1.0)
     level: tuple[float, float, float, float] = (0.0, 0.0, 100.0, 0.0)
     slope: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0)
+    hypotheses: tuple[float, float, float, float] = (0.01, 0.002, 0.0005, 0.0005)
 
 
 _SHIPPED: Final = (
@@ -37,6 +40,7 @@ _SHIPPED: Final = (
         name="hs1971",
         source="Harrison & Stevens (1971), Operational Research Quarterly 22(4), 341-362",
         probability=(0.900, 0.094, 0.003, 0.003),
+        hypotheses=(0.094, 0.003, 0.003, 0.0),
     ),
     Profile(
         name="workshop",
@@ -76,6 +80,8 @@ def check_profile(profile: Profile) -> Profile:
     """Return the profile unchanged; a Misconfigured says which of its rows cannot be."""
     if min(profile.probability) < 0 or abs(math.fsum(profile.probability) - 1) > 1e-9:  # noqa: PLR2004 - rounding
         raise Misconfigured(f"profile {profile.name}: probability = {profile.probability} does not add up to 1")
+    if not 0 <= min(profile.hypotheses) <= max(profile.hypotheses) < 1:
+        raise Misconfigured(f"profile {profile.name}: hypotheses = {profile.hypotheses} are not all within 0 and 1")
     if min(profile.observation) <= 0 or min(*profile.level, *profile.slope) < 0:
         raise Misconfigured(f"profile {profile.name}: a multiplier is below 0, or one of observation is 0")
     return profile

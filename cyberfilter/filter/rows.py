@@ -78,11 +78,13 @@ class Verdicts(NamedTuple):
 
 def expect(columns: Floats, time_s: Floats, rules: Rules) -> Forecasts:
     """Return the forecasts for values at these times (k); nothing is changed."""
-    return _expect(columns, _gap(columns, time_s, rules), _degrees(columns, rules), rules)
+    gap, nu = gap_of(columns, time_s, rules), discount_of(columns, rules) * columns[AT["n"]]
+    return band(columns, predict(memory.state_of(columns), gap, nu, rules.model), rules)
 
 
-def _expect(columns: Floats, gap: Floats, nu: Floats, rules: Rules) -> Forecasts:
-    mean, scale, half = predict(memory.state_of(columns), gap, nu, rules.model)
+def band(columns: Floats, predicted: tuple[Floats, Floats, Floats], rules: Rules) -> Forecasts:
+    """Return mean, scale and half-width of the filter, or of the first values, in the value's own unit."""
+    mean, scale, half = predicted
     started = columns[AT["n"]] > 0
     if not started.all():
         kept = columns[ROW["kept"]]
@@ -92,30 +94,26 @@ def _expect(columns: Floats, gap: Floats, nu: Floats, rules: Rules) -> Forecasts
         margin = spread * t_quantile(np.full_like(spread, START_DEGREES))
         early = [np.where(two, part, np.nan) for part in (begun.level, spread, margin)]
         mean, scale, half = (np.where(started, *both) for both in zip((mean, scale, half), early, strict=True))
-    return Forecasts(*_band(mean, scale, half, rules.transform))
+    back, low, high = band_back(rules.transform, mean, half)
+    return Forecasts(back, scale * rules.transform.stretch(mean), low, high)
 
 
-def _band(mean: Floats, scale: Floats, half: Floats, transform: Transform) -> tuple[Floats, Floats, Floats, Floats]:
-    back, low, high = band_back(transform, mean, half)
-    return back, scale * transform.stretch(mean), low, high
-
-
-def _gap(columns: Floats, time_s: Floats, rules: Rules) -> Floats:
+def gap_of(columns: Floats, time_s: Floats, rules: Rules) -> Floats:
     """Return the time since the last row in cadences, at most GAP_MAX; 1 before there was a row."""
     gap = (time_s - columns[AT["clock"]]) / rules.cadence_s
     return np.where(np.isinf(gap), 1.0, np.minimum(np.maximum(gap, 0.0), GAP_MAX))
 
 
-def _degrees(columns: Floats, rules: Rules) -> Floats:
-    """Return the degrees of freedom that the noise variance is worth now; while learning nothing is forgotten."""
+def discount_of(columns: Floats, rules: Rules) -> Floats:
+    """Return the share of the noise variance's degrees of freedom that is kept; while learning nothing is forgotten."""
     learning = columns[AT["values"]] < rules.learning_count
-    return np.asarray(np.where(learning, 1.0, rules.variance_discount) * columns[AT["n"]])
+    return np.where(learning, 1.0, rules.variance_discount)
 
 
 def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules) -> Verdicts:
     """Return what the rows say; the columns (height, k; contiguous) then remember them. NaN is missing."""
-    gap, nu = _gap(columns, time_s, rules), _degrees(columns, rules)
-    expected = _expect(columns, gap, nu, rules)
+    gap, nu = gap_of(columns, time_s, rules), discount_of(columns, rules) * columns[AT["n"]]
+    expected = expect(columns, time_s, rules)
     started = columns[AT["n"]] > 0
     readout = _read(columns, rules.transform.forward(value), gap, nu, rules)
     judged, now = _judge(columns, readout, np.isnan(value), ~started, rules)
@@ -142,7 +140,7 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules) -> Verdic
         one_back=now.one_back,
         two_back=now.two_back,
     )
-    _remember(columns, verdicts, started)
+    remember(columns, verdicts, started)
     return verdicts
 
 
@@ -176,8 +174,8 @@ def _run(columns: Floats, z: Floats, gap: Floats, nu: Floats, rules: Rules) -> R
     )
 
 
-def _hold(columns: Floats, z: Floats, rules: Rules) -> Readout:
-    """Keep a value of the start; with the last of them the filter starts, and the next row is its first."""
+def hold(columns: Floats, z: Floats, rules: Rules) -> tuple[Begin, Bools]:
+    """Keep a value of the start; return what is known, and which filters start now: the next row is their first."""
     kept = columns[ROW["kept"]]
     count = columns[AT["values"]].astype(np.int64)
     here = ~np.isnan(z) & (np.arange(START_COUNT)[:, None] == count)
@@ -188,12 +186,17 @@ def _hold(columns: Floats, z: Floats, rules: Rules) -> Readout:
         some = np.compress(full, columns, axis=1)
         memory.start(some, Begin(*(part[full] for part in begun)), rules.profile.probability)
         columns[:, full] = some
+    return begun, full
+
+
+def _hold(columns: Floats, z: Floats, rules: Rules) -> Readout:
+    begun, _ = hold(columns, z, rules)
     four = (4, len(z))
     return Readout(
         level=begun.level,
         slope=begun.slope,
         p_slope_negative=np.full_like(z, 0.5),
-        sigma=np.where(np.isnan(kept[0]), np.nan, np.sqrt(begun.noise)),
+        sigma=np.where(np.isnan(columns[AT["kept"]]), np.nan, np.sqrt(begun.noise)),
         log_evidence=np.full_like(z, np.nan),
         p=np.broadcast_to(np.array(rules.profile.probability)[:, None], four),
         one_back=np.full(four, np.nan),
@@ -219,7 +222,7 @@ def _judge(columns: Floats, readout: Readout, missing: Bools, starting: Bools, r
     return judge(now, Before(*(columns[AT[name]] for name in Before._fields))), now
 
 
-def _remember(columns: Floats, verdicts: Verdicts, started: Bools) -> None:
+def remember(columns: Floats, verdicts: Verdicts, started: Bools) -> None:
     """Shift what the next rows look back on."""
     lean = np.where(verdicts.p_slope_negative > 0.5, -1.0, 1.0)  # noqa: PLR2004 - the likelier sign
     turned = np.where(lean == columns[AT["leaning"]], columns[AT["turned"]], verdicts.t)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Posteriors into the contract's verdict words, and into what changed, since when and by how much.
+"""The classic filter's posteriors into the contract's verdict words, and into what changed, since when, by how much.
 
 | verdict   | rule                                                                      | speaks of      |
 |-----------|---------------------------------------------------------------------------|----------------|
@@ -11,8 +11,8 @@
 | steady    | none of these                                                             | this row       |
 
 The first that holds is said. A series whose first values are still being collected (start.py) is unsure, and one that
-is still learning is never more than that. The words noise, stuck and
-season have no rule in the four-state model; they belong to the hypotheses filter.
+is still learning is never more than that. The words noise, stuck and season have no rule in the four-state model
+(hypothesis_rows.py has the first).
 """
 
 from __future__ import annotations

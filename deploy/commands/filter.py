@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _OPTIONS: Final = (
     ("--time", "COL", None, "column of times, RFC 3339 or seconds (default: rows are one apart)"),
     ("--value", "COL", None, "column of values (may be left out where one column is numeric)"),
-    ("--filter", "NAME", "classic", "classic; hypotheses is to come"),
+    ("--filter", "NAME", "classic", "classic or hypotheses"),
     ("--profile", "NAME", "workshop", "workshop or hs1971"),
     ("--transform", "NAME", "none", "none, arcsine, log or sqrt"),
     ("--prior-level", "M,V", None, "mean and variance of the level before the first row, on the transformed scale"),
@@ -96,7 +96,7 @@ def _bank_maker(arguments: Namespace) -> Callable[[float], Bank]:
         return Bank(
             1,
             prior=prior,
-            filter="classic",
+            filter=arguments.filter,
             profile=profile,
             commission=int(arguments.commission),
             variance_discount=discount,
@@ -222,7 +222,10 @@ def _output(path: str | None) -> Iterator[TextIO]:
 
 
 def line(verdicts: Verdicts, say_time: Callable[[float], str | float]) -> dict[str, Any]:
-    """Return one row as the contract's columns; what is not known is None (NaN is written as null)."""
+    """Return one row as the contract's columns; what is not known is None (NaN is written as null).
+
+    A filter that has no four states leaves their columns out.
+    """
     from cyberfilter.filter import STATES
 
     def figure(name: str) -> float:
@@ -244,9 +247,7 @@ def line(verdicts: Verdicts, say_time: Callable[[float], str | float]) -> dict[s
         "change": change,
         "score": figure("score"),
         "verdict": str(verdicts.verdict[0]),
-        "p": states("p"),
-        "one_back": states("one_back"),
-        "two_back": states("two_back"),
+        **({name: states(name) for name in ("p", "one_back", "two_back")} if states("p") else {}),
     }
 
 

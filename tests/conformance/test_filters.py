@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from cyberfilter.filter import Bank, Prior
-from cyberfilter.filter.bank import CHUNK
+from cyberfilter.filter.bank import CHUNK, HYPOTHESES_CHUNK
 
-FILTERS = ("classic",)
+FILTERS = ("classic", "hypotheses")
 """Names of the filters; a new one joins here."""
 PRIORS = {
     "learned": None,
@@ -61,15 +61,17 @@ def test_a_batch_is_its_chunks(make, chunk):
             part = pieces.update(series, at[series], value[series])
             np.testing.assert_array_equal(part.level, together.level[series])
             np.testing.assert_array_equal(part.p, together.p[series])
+            np.testing.assert_array_equal(part.p_change, together.p_change[series])
 
 
-def test_more_than_a_chunk_is_every_single_one(make):
-    count = CHUNK + 5
+@pytest.mark.parametrize("chunk", [HYPOTHESES_CHUNK, CHUNK])
+def test_more_than_a_chunk_is_every_single_one(make, chunk):
+    count = chunk + 5
     values, times = stream(count)
     whole, alone = make(count), make(count)
     for value, at in zip(values[:14], times, strict=False):
         together = whole.update(np.arange(count), at, value)
-        for series in (0, CHUNK - 1, CHUNK, count - 1):
+        for series in (0, chunk - 1, chunk, count - 1):
             one = alone.update([series], at[[series]], value[[series]])
             same(one, type(together)(*(column[[series]] for column in together)))
 

@@ -65,6 +65,27 @@ def test_cp6_is_told_as_people_tell_it():
     assert {"slope"} <= {str(row.verdict[0]) for row in rows[39:] if row.slope[0] < 0}
 
 
+def test_cp6_with_hypotheses_is_told_as_people_tell_it_and_as_the_prototype_measured():
+    """An outlier in row 12, steps in 25 and 37 that are known one row later, evidence and error of the prototype."""
+    bank = Bank(
+        1,
+        prior=Prior(level=(620, 2500), slope=(0, 100), noise=(225, 2)),
+        filter="hypotheses",
+        profile=PROFILES["workshop"]._replace(hypotheses=(0.03, 0.01, 0.005, 0.0005)),
+        commission=0,
+        variance_discount=0.998,
+    )
+    rows = said(bank, CP6)
+    assert rows[11].p_outlier[0] == pytest.approx(0.85, abs=0.03)
+    assert rows[13].verdict[0] == "transient"
+    assert (rows[25].verdict[0], rows[25].change_kind[0], rows[25].change_since[0]) == ("step", "step", 24)
+    assert (rows[37].verdict[0], rows[37].change_kind[0], rows[37].change_since[0]) == ("step", "step", 36)
+    assert sum(row.log_evidence[0] for row in rows[5:]) == pytest.approx(-287.8, abs=1)
+    assert rows[-1].slope[0] == pytest.approx(-4.22, abs=0.25)
+    error = [abs(row.forecast_mean[0] - y) for row, y in zip(rows[5:], CP6[5:], strict=True)]
+    assert np.mean(error) == pytest.approx(29.5, abs=1)
+
+
 def test_backward_looks_are_not_there_before_there_is_something_behind():
     first, second, third = said(Bank(1, prior=KNOWN), [100, 101, 102])
     assert np.isnan(first.one_back).all()
@@ -198,7 +219,6 @@ def test_a_time_that_is_not_later_is_refused_and_changes_nothing():
 @pytest.mark.parametrize(
     ("wrong", "word"),
     [
-        ({"filter": "hypotheses"}, "not built yet"),
         ({"filter": "arima"}, "arima"),
         ({"transform": "cube"}, "cube"),
         ({"commission": -1}, "commission = -1"),

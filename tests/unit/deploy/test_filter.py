@@ -59,6 +59,16 @@ def test_a_row_has_the_columns_of_the_contract(run):
     assert row["p"]["outlier"] == pytest.approx(0.954585, abs=1e-6)
 
 
+def test_hypotheses_have_no_four_states_but_say_since_when_the_step_is(run):
+    cells = [100, 101, 100, 99, 100, 100, 104, 105, 105, 104]
+    priors = ["--prior-level", "100,1", "--prior-slope", "0,0.0001", "--noise-variance", "1,inf"]
+    rows = run(table(*cells), "--value", "value", "--filter", "hypotheses", *priors)
+    assert list(rows[0]) == COLUMNS[:-3]
+    assert (rows[-1]["verdict"], rows[-1]["change"]["kind"], rows[-1]["change"]["since"]) == ("step", "step", 6)
+    assert rows[-1]["change"]["size"] == pytest.approx(4.5, abs=0.5)
+    assert rows[-1]["score"] is None
+
+
 def test_an_empty_cell_is_a_missing_row(run):
     rows = run(table(100, 101, "", 102), "--value", "value", *KNOWN)
     assert [row["verdict"] for row in rows] == ["steady", "steady", "missing", "steady"]
@@ -109,7 +119,7 @@ def test_out_writes_the_same_lines_to_a_file(run, tmp_path):
         ("", [], Refusal, "does not name columns"),
         (table(1), ["--profile", "hs1066"], Misconfigured, "hs1066"),
         (table(1), ["--transform", "cube"], Misconfigured, "cube"),
-        (table(1), ["--filter", "hypotheses"], Misconfigured, "not built yet"),
+        (table(1), ["--filter", "arima"], Misconfigured, "neither 'classic' nor 'hypotheses'"),
         (table(1), ["--prior-level", "1"], Misconfigured, "--prior-level 1 is not two numbers"),
         (table(1), ["--noise-variance", "a,b"], Misconfigured, "--noise-variance a is not a number"),
         (table(1), ["--commission", "many"], Misconfigured, "--commission many"),

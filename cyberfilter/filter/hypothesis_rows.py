@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""One row of each of k series by the filter that keeps hypotheses: columns of the memory in, verdicts out.
+
+| verdict           | rule                                                                       | speaks of      |
+|-------------------|----------------------------------------------------------------------------|----------------|
+| missing           | no value                                                                   | this row       |
+| transient         | P(outlier) > .5 two rows ago, and P(something changed since then) < .5     | two rows ago   |
+| step, slope, noise| P(a change in the last 100 values) > .9: the likeliest sort                | since it began |
+| unsure            | that is > .5, or P(outlier) now or one row ago is: the next values tell    | this row       |
+| steady            | none of these                                                              | this row       |
+
+The first that holds is said. `change` has the likeliest sort from .5 on: an operator may look, nobody is called. A
+series whose first values are still being collected is unsure, and one that is still learning is never more than that.
+The words stuck and season need rules of their own, before the filter.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from cyberfilter.contract.index import Verdict
+from cyberfilter.filter import adaptivity, hypotheses, memory
+from cyberfilter.filter.births import COUNT, LEVEL, NOISE
+from cyberfilter.filter.hypotheses import Found
+from cyberfilter.filter.memory import AT
+from cyberfilter.filter.model import Floats
+from cyberfilter.filter.rows import GAP_MAX, Forecasts, Rules, Verdicts, band, discount_of, gap_of, hold, remember
+from cyberfilter.filter.verdict import Bools, Judged
+from cyberfilter.filter.weighing import FIELDS, Model, Row
+
+_OWN: Final = (
+    ("hypotheses", len(FIELDS) * COUNT),
+    ("grid", adaptivity.FIELD_COUNT * len(adaptivity.DISCOUNTS)),
+    ("adaptivity", 1),
+    ("heard", 1),  # values that the filter has met
+    ("outlier_1", 1),  # P(outlier) of the last row and of the one before
+    ("outlier_2", 1),
+    ("value_2", 1),
+)
+_STARTS: Final = np.cumsum([memory.HEIGHT] + [width for _, width in _OWN]).tolist()
+_ROW: Final = {name: slice(at, at + width) for (name, width), at in zip(_OWN, _STARTS, strict=False)}
+_AT: Final = {name: int(rows.start) for name, rows in _ROW.items()}
+HEIGHT: Final[int] = _STARTS[-1]
+_HALF: Final = 0.5
+_SURE: Final = 0.9
+_WORDS: Final = np.array(
+    [Verdict.STEADY, Verdict.STEP, Verdict.SLOPE, Verdict.NOISE, Verdict.TRANSIENT, Verdict.UNSURE, Verdict.MISSING]
+)
+_STEADY, _TRANSIENT, _UNSURE, _MISSING = 0, 4, 5, 6
+
+
+class Past(NamedTuple):
+    """What a verdict looks back on, each (k): P(outlier) of the last two rows, and all of the row before the last."""
+
+    outlier_1: Floats
+    outlier_2: Floats
+    time_2: Floats
+    value_2: Floats
+    expected_2: Floats
+
+
+def start(columns: Floats) -> None:
+    """Let the hypotheses begin where memory.start left the series."""
+    state = memory.state_of(columns)
+    hypotheses.start(_hypotheses(columns), state)
+    adaptivity.start(_grid(columns), state)
+    columns[_AT["adaptivity"]] = 1.0
+    for name in ("heard", "outlier_1", "outlier_2"):
+        columns[_AT[name]] = 0.0
+    columns[_AT["value_2"]] = np.nan
+
+
+def expect(columns: Floats, time_s: Floats, rules: Rules, model: Model) -> Forecasts:
+    """Return the forecasts for values at these times (k); nothing is changed."""
+    row = _row(columns, time_s, np.full_like(time_s, np.nan), rules)
+    return band(columns, hypotheses.predict(_hypotheses(columns), row, model), rules)
+
+
+def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Model) -> Verdicts:
+    """Return what the rows say; the columns (height, k; contiguous) then remember them. NaN is missing."""
+    expected = expect(columns, time_s, rules, model)
+    started = columns[AT["n"]] > 0
+    row = _row(columns, time_s, rules.transform.forward(value), rules)
+    found = _find(columns, row, started, rules, model)
+    transform, stretch = rules.transform, rules.transform.stretch(found.level)
+    found = found._replace(level=transform.back(found.level), slope=found.slope * stretch, sigma=found.sigma * stretch)
+    size = np.where(
+        found.kind == LEVEL,
+        transform.back(found.after) - transform.back(found.before),
+        np.where(found.kind == NOISE, found.after - found.before, found.after) * stretch,
+    )
+    learning = columns[AT["values"]] < rules.learning_count
+    past = Past(*(columns[(_AT | AT)[name]] for name in Past._fields))
+    judged = _judge(found, size, past, missing=np.isnan(value), early=~started | learning, starting=~started)
+    unknown = np.full((len(value), 4), np.nan)
+    verdicts = Verdicts(
+        t=time_s,
+        y=value,
+        **{f"forecast_{name}": column for name, column in expected._asdict().items()},
+        **{name: getattr(found, name) for name in _TOLD},
+        change_kind=judged.kind,
+        change_since=judged.since,
+        change_size=judged.size,
+        score=np.full_like(value, np.nan),
+        verdict=judged.verdict,
+        p=unknown,
+        one_back=unknown.copy(),
+        two_back=unknown.copy(),
+    )
+    columns[_AT["outlier_2"]], columns[_AT["outlier_1"]] = past.outlier_1.copy(), found.p_outlier
+    columns[_AT["value_2"]] = columns[AT["value_1"]]
+    remember(columns, verdicts, started)
+    return verdicts
+
+
+_TOLD: Final = ("level", "slope", "p_slope_negative", "sigma", "log_evidence", "p_change", "p_outlier")
+
+
+def _hypotheses(columns: Floats) -> Floats:
+    return columns[_ROW["hypotheses"]].reshape(len(FIELDS), COUNT, columns.shape[1])
+
+
+def _grid(columns: Floats) -> Floats:
+    return columns[_ROW["grid"]].reshape(adaptivity.FIELD_COUNT, len(adaptivity.DISCOUNTS), columns.shape[1])
+
+
+def _row(columns: Floats, time_s: Floats, z: Floats, rules: Rules) -> Row:
+    raw = (time_s - columns[AT["clock"]]) / rules.cadence_s
+    return Row(
+        z=z,
+        time=time_s,
+        gap=gap_of(columns, time_s, rules),
+        reset=np.isfinite(raw) & (raw > GAP_MAX),
+        heard=columns[_AT["heard"]].copy(),
+        discount=discount_of(columns, rules),
+        adaptivity=np.where(columns[AT["n"]] > 0, columns[_AT["adaptivity"]], 1.0),
+        s_least=columns[AT["s_least"]].copy(),
+    )
+
+
+def _some(row: Row, where: Bools) -> Row:
+    return Row._make(part[where] for part in row)
+
+
+def _find(columns: Floats, row: Row, started: Bools, rules: Rules, model: Model) -> Found:
+    """Return what is found, by the filter where it has started, else by the first values; both change the columns."""
+    if started.all():
+        return _run(columns, row, rules, model)
+    if not started.any():
+        return _hold(columns, row, rules, model)
+    merged = Found(*(np.empty(len(row.z)) for _ in Found._fields))
+    for where, part in ((started, _run), (~started, _hold)):
+        some = np.compress(where, columns, axis=1)
+        for whole, piece in zip(merged, part(some, _some(row, where), rules, model), strict=True):
+            whole[where] = piece
+        columns[:, where] = some
+    return merged
+
+
+def _run(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
+    found = hypotheses.advance(_hypotheses(columns), row, model)
+    learning = columns[AT["values"]] < rules.learning_count
+    if learning.any():
+        some, own = np.compress(learning, columns, axis=1), _some(row, learning)
+        some[_AT["adaptivity"]] = adaptivity.learn(_grid(some), own, model)
+        columns[:, learning] = some
+    columns[_AT["heard"]] += ~np.isnan(row.z)
+    return found
+
+
+def _hold(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
+    begun, full = hold(columns, row.z, rules)
+    if full.any():
+        some = np.compress(full, columns, axis=1)
+        start(some)
+        columns[:, full] = some
+    nothing, unknown = np.zeros_like(row.z), np.full_like(row.z, np.nan)
+    return Found(
+        level=begun.level,
+        slope=begun.slope,
+        p_slope_negative=np.full_like(row.z, _HALF),
+        sigma=np.where(np.isnan(columns[AT["kept"]]), np.nan, np.sqrt(begun.noise)),
+        log_evidence=unknown,
+        p_change=nothing,
+        p_fresh=nothing,
+        p_outlier=np.full_like(row.z, model.outlier),
+        kind=np.full_like(row.z, LEVEL),
+        since=unknown,
+        before=unknown,
+        after=unknown,
+    )
+
+
+def _judge(found: Found, size: Floats, past: Past, *, missing: Bools, early: Bools, starting: Bools) -> Judged:
+    """Return the verdicts by the table above; `early` says no more than unsure.
+
+    A step's size is the likeliest hypothesis's level less the one that was expected when it was born, a slope's is
+    the slope itself per cadence, a noise's the standard deviation less what it was, a transient's its own surprise.
+    """
+    kind = found.kind.astype(np.int64)
+    changed, spike = found.p_change > _HALF, (past.outlier_2 > _HALF) & (found.p_fresh < _HALF)
+    waiting = changed | (found.p_outlier > _HALF) | (past.outlier_1 > _HALF)
+    code = np.where(waiting, _UNSURE, _STEADY)
+    code = np.where(found.p_change > _SURE, kind, code)
+    code = np.where(spike, _TRANSIENT, code)
+    code = np.where(starting | (early & (code != _STEADY)), _UNSURE, code)
+    code = np.where(missing, _MISSING, code)
+    word = np.where(changed & ~early & ~missing & ~spike, kind, np.where(code == _TRANSIENT, _TRANSIENT, _STEADY))
+    since = np.where(word == _TRANSIENT, past.time_2, found.since)
+    amount = np.where(word == _TRANSIENT, past.value_2 - past.expected_2, size)
+    silent = word == _STEADY
+    return Judged(
+        verdict=_WORDS[code],
+        kind=np.where(silent, "", _WORDS[word]),
+        since=np.where(silent, np.nan, since),
+        size=np.where(silent, np.nan, amount),
+    )
