@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
+# tidy: the loop and its routes are tried on one small site
 """The loop and the routes of production: killed, away, asked, and let go."""
 
 from __future__ import annotations
