@@ -30,6 +30,12 @@ def until(true: Callable[[], object], what: str) -> None:
         time.sleep(0.05)
 
 
+def hang_up(sender: Sender) -> None:
+    """Close the line: a device never does, it is switched off."""
+    if sender.line is not None:
+        sender.line.close()
+
+
 class Site:
     """A running collector with its embedded broker, and the command beside it."""
 
@@ -106,6 +112,7 @@ def test_from_the_first_command_to_the_last_reading(site: Site) -> None:
         sender.work()
         time.sleep(0.05)
     assert sender.kept
+    hang_up(sender)
     assert 99.5 not in [value for _, value in site.points("commons/hall/lathe")]
     code, text = site.cybersyn("machine", "check", "lathe")
     assert (code, "machine add" in text) == (1, True), text
@@ -117,6 +124,7 @@ def test_a_wrong_password_is_explained(site: Site) -> None:
     sender = Sender(told["host"], told["port"], "saw", "guessed")
     sender.measure(nozzle_degc=1.0)
     until(lambda: sender.work() or sender.problem, "the broker refuses")
+    hang_up(sender)
     until(lambda: "the broker refused its password" in site.cybersyn("machine", "check", "saw")[1], "it is explained")
 
 
