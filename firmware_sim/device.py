@@ -61,11 +61,6 @@ class Device(Generic[M]):
         self.next_at = math.ceil(machine.now / spec.sample_s) * spec.sample_s + phase_s
 
     @property
-    def printer(self) -> M:
-        """Return the machine, by the name that those who know printers use."""
-        return self.machine
-
-    @property
     def will(self) -> Publication:
         """Return the voice's last will."""
         return self.voice.will

@@ -15,12 +15,10 @@ from msgspec.structs import replace
 
 from collector.contract.codec import decode_object
 from collector.contract.event import Noted, State
-from collector.contract.indicator import known
-from collector.contract.limits import TOPIC_BYTES_MAX
-from collector.contract.reading import Samples
 from collector.dialects.bambu_jobs import Decoded, Said, job_signs
 from collector.dialects.bambu_state import Bambu, merged, number, standing, to, whole
-from collector.dialects.dialect import Dialect, Found, Heard, Quality
+from collector.dialects.dialect import Dialect, Heard, Quality, below, by_form
+from collector.dialects.figures import Values, measured, put
 from collector.dialects.link import lost_by
 
 TOLD_AGAIN_S: Final = 120.0
@@ -92,27 +90,20 @@ def _state(now: Bambu, at: float) -> tuple[Bambu, Said]:
 
 
 def _samples(now: Bambu, report: Mapping[str, Any], at: float) -> Decoded:
-    values: dict[str, tuple[float | None, ...]] = {}
+    values: Values = {}
     for field, name in _TEMPERATURES:
         value = number(report.get(field))
         if not (name == "chamber_degc" and value == NO_SENSOR_DEGC):
-            _put(values, name, value)
+            put(values, name, value)
     if now.is_at_job and "mc_percent" in report and now.percent is not None:
-        _put(values, "progress_ratio", now.percent / 100)
+        put(values, "progress_ratio", now.percent / 100)
     ams = report.get("ams")
     if isinstance(ams, dict):
         now = _spools(now, ams, values)
-    return now, (Samples((at,), values, assigned=True),) if values else ()
+    return now, measured(at, values)
 
 
-def _put(values: dict[str, tuple[float | None, ...]], name: str, value: float | None) -> None:
-    """Put a value that the catalogue holds possible among the others."""
-    row = known(name)
-    if value is not None and row is not None and row.low <= value <= row.high:
-        values[name] = (value,)
-
-
-def _spools(now: Bambu, ams: Mapping[str, Any], values: dict[str, tuple[float | None, ...]]) -> Bambu:
+def _spools(now: Bambu, ams: Mapping[str, Any], values: Values) -> Bambu:
     """Put what the filament changers say among the values: climate of each, and what is left on the spool in use."""
     tray = whole(ams.get("tray_now"))
     now = now if tray is None else replace(now, tray=tray)
@@ -122,15 +113,15 @@ def _spools(now: Bambu, ams: Mapping[str, Any], values: dict[str, tuple[float | 
             continue
         name = f"ams{which or ''}"
         degc = number(unit.get("temp"))
-        _put(values, f"{name}_degc", degc or None)
-        _put(values, f"{name}_humidity_pct", number(unit.get("humidity_raw")))
-        _put(values, f"{name}_dryness_grade", number(unit.get("humidity")))
+        put(values, f"{name}_degc", degc or None)
+        put(values, f"{name}_humidity_pct", number(unit.get("humidity_raw")))
+        put(values, f"{name}_dryness_grade", number(unit.get("humidity")))
         first = which if which >= _FIRST_SINGLE_AMS else which * _TRAYS_PER_AMS
         trays = unit.get("tray")
         for spool in trays[:_TRAYS_PER_AMS] if isinstance(trays, list) else ():
             slot = whole(spool.get("id")) if isinstance(spool, dict) else None
             if slot is not None and now.tray == first + slot:
-                _put(values, "spool_left_pct", number(spool.get("remain")))
+                put(values, "spool_left_pct", number(spool.get("remain")))
     return now
 
 
@@ -140,22 +131,13 @@ def _door(was: Bambu, now: Bambu, at: float) -> Said:
     return (Noted(at, "door", {"open": now.door}),)
 
 
-def _filters(prefix: str) -> tuple[str, ...]:
-    return (f"{prefix}/#",)
-
-
-def _recognise(topic: str) -> Found | None:
-    found = _FORM.fullmatch(topic) if len(topic) <= TOPIC_BYTES_MAX else None
-    return Found(found.group(1), found.group(2)) if found else None
-
-
 DIALECT: Final = Dialect(
     "bambu",
     "Bambu Lab",
-    _filters,
+    below,
     Bambu,
     decode,
-    _recognise,
+    by_form(_FORM),
     ("device/+/report", "device/+/link"),
     # Even idle it tells its temperatures, and its signal's strength, every few seconds.
     frozenset(State) - {State.OFFLINE},

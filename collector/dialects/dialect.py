@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from collector.contract.event import State
+from collector.contract.limits import TOPIC_BYTES_MAX
 from collector.contract.reading import Fact
 from collector.signs import Sign
 
@@ -63,6 +65,24 @@ class Found(NamedTuple):
 
     prefix: str
     rest: str
+
+
+def below(prefix: str) -> tuple[str, ...]:
+    """Return the one filter of a machine all of whose topics lie below its prefix.
+
+    One for all: nats-server keeps the order of messages within a filter only, and grants few.
+    """
+    return (f"{prefix}/#",)
+
+
+def by_form(form: re.Pattern[str]) -> Callable[[str], Found | None]:
+    """Return a `recognise` for topics whose form has two groups: the prefix, and the rest."""
+
+    def recognise(topic: str) -> Found | None:
+        found = form.fullmatch(topic) if len(topic) <= TOPIC_BYTES_MAX else None
+        return Found(found.group(1), found.group(2)) if found else None
+
+    return recognise
 
 
 class Quality(NamedTuple):

@@ -16,9 +16,10 @@ from msgspec.structs import replace
 from collector.contract.codec import decode_object
 from collector.contract.errors import Refusal
 from collector.contract.event import Noted, State
-from collector.contract.limits import PAYLOAD_BYTES_MAX, TOPIC_BYTES_MAX
+from collector.contract.limits import PAYLOAD_BYTES_MAX
 from collector.dialects import moonraker_api as api
-from collector.dialects.dialect import Dialect, Found, Heard, Quality, Said
+from collector.dialects.dialect import Dialect, Heard, Quality, Said, below, by_form
+from collector.dialects.figures import number_of
 from collector.dialects.moonraker_jobs import END_NOT_HEARD, KLIPPER_RESTARTED, followed
 from collector.dialects.moonraker_samples import samples
 from collector.dialects.moonraker_state import (
@@ -29,7 +30,6 @@ from collector.dialects.moonraker_state import (
     clocked,
     is_old,
     merged,
-    number_of,
     said,
     started_anew,
     text_of,
@@ -210,27 +210,17 @@ _READERS: Final[dict[str, Callable[[Moonraker, Heard], Decoded]]] = {
 }
 
 
-def _filters(prefix: str) -> tuple[str, ...]:
-    # One filter: nats-server keeps the order of messages within a filter only, and grants 65 in all.
-    return (f"{prefix}/#",)
-
-
 def _hears(prefix: str) -> tuple[str, ...]:
     return (f"{prefix}/{api.REQUESTS}",)
-
-
-def _recognise(topic: str) -> Found | None:
-    found = _FORM.fullmatch(topic) if len(topic) <= TOPIC_BYTES_MAX else None
-    return Found(found.group(1), found.group(2)) if found else None
 
 
 DIALECT: Final = Dialect(
     "moonraker",
     "Klipper with Moonraker",
-    _filters,
+    below,
     Moonraker,
     decode,
-    _recognise,
+    by_form(_FORM),
     # The prefix is the instance's name, by default the host's; it may have levels of its own.
     ("+/moonraker/status", "+/klipper/#", "+/+/moonraker/status", "+/+/klipper/#", "+/+/+/moonraker/status"),
     # Else the temperatures alone change, where they are published at all.

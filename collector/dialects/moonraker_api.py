@@ -13,11 +13,11 @@ from typing import Any, Final, NamedTuple
 from msgspec.structs import replace
 
 from collector.contract.event import Outcome
-from collector.contract.indicator import known
 from collector.contract.reading import Samples
 from collector.dialects.dialect import Ask, Said
+from collector.dialects.figures import estimate_of, number_of
 from collector.dialects.moonraker_jobs import KNOWN_MAX, begun_at
-from collector.dialects.moonraker_state import Moonraker, number_of, text_of
+from collector.dialects.moonraker_state import Moonraker, text_of
 from collector.signs import Ended, Running
 
 REQUESTS: Final = "moonraker/api/request"
@@ -169,9 +169,8 @@ def _record(was: Moonraker, row: Mapping[str, Any], at: float) -> tuple[Moonrake
 def _newest(was: Moonraker, row: Mapping[str, Any], at: float) -> tuple[Moonraker, Said]:
     status, file = row.get("status"), text_of(row.get("filename"))
     if status == "in_progress":
-        estimate_s = _metadata(row, "estimated_time")
-        limit = known("estimate_s")
-        if estimate_s is None or limit is None or not 0 < estimate_s <= limit.high:
+        estimate_s = estimate_of(_metadata(row, "estimated_time"))
+        if estimate_s is None:
             return replace(was, file=file), ()
         now = replace(was, file=file, estimate_s=estimate_s)
         if estimate_s == was.estimate_s:

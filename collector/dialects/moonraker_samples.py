@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from collector.contract.indicator import known
 from collector.contract.reading import Samples
-from collector.dialects.moonraker_state import AT_WORK, Moonraker, Objects, number_of
+from collector.dialects.figures import Values, measured, number_of, put
+from collector.dialects.moonraker_state import AT_WORK, Moonraker, Objects
 
 _TOOL: Final = re.compile(r"extruder(\d{0,2})")
 _CHAMBERS: Final = frozenset({"heater_generic chamber", "temperature_sensor chamber", "temperature_fan chamber"})
@@ -17,12 +17,10 @@ _CHAMBERS: Final = frozenset({"heater_generic chamber", "temperature_sensor cham
 
 def samples(was: Moonraker, now: Moonraker, objects: Objects, at: float) -> tuple[Samples, ...]:
     """Return the measured values at their arrival (Unix s); none where nothing was measured."""
-    values: dict[str, tuple[float | None, ...]] = {}
+    values: Values = {}
     for name, found in (*_heaters(objects), *_progress(was, now, objects)):
-        value, row = number_of(found), known(name)
-        if value is not None and row is not None and row.low <= value <= row.high:
-            values[name] = (value,)
-    return (Samples((at,), values, assigned=True),) if values else ()
+        put(values, name, number_of(found))
+    return measured(at, values)
 
 
 def _heaters(objects: Objects) -> Iterator[tuple[str, Any]]:

@@ -6,7 +6,6 @@ The agent (Moonraker), the host (Klipper) and the job speak for themselves: the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,7 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from collector.contract.event import State, StateSeen
-from collector.contract.limits import JOB_TEXT_CHARS_MAX, TIME_S_MAX
+from collector.contract.limits import JOB_TEXT_CHARS_MAX
+from collector.dialects.figures import number_of
 
 AT_WORK: Final = frozenset({"printing", "paused"})
 BROKEN: Final = "broken"
@@ -79,13 +79,6 @@ class Moonraker(msgspec.Struct, frozen=True, omit_defaults=True):
     asked: dict[str, float] = {}
     requests: dict[str, str] = {}
     known: tuple[float, ...] = ()
-
-
-def number_of(found: object) -> float | None:
-    """Return a finite number of a size that a machine's figure can have; None for all else."""
-    if isinstance(found, bool) or not isinstance(found, int | float):
-        return None
-    return float(found) if math.isfinite(found) and abs(found) <= TIME_S_MAX else None
 
 
 def text_of(found: object) -> str | None:

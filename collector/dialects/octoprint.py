@@ -18,18 +18,15 @@ from collector.contract.codec import decode_object
 from collector.contract.errors import Refusal
 from collector.contract.event import State
 from collector.contract.indicator import known
-from collector.contract.limits import TOPIC_BYTES_MAX
-from collector.contract.reading import Samples
-from collector.dialects.dialect import Dialect, Found, Heard, Quality
+from collector.dialects.dialect import Dialect, Heard, Quality, below, by_form
+from collector.dialects.figures import Values, estimate_of, measured, number_of
 from collector.dialects.octoprint_events import (
     AGENT_LOST,
     EVENTS,
     Decoded,
     Event,
     Said,
-    estimate_of,
     gone,
-    number_of,
 )
 from collector.dialects.octoprint_state import (
     AT_WORK,
@@ -99,7 +96,7 @@ def _temperature(was: OctoPrint, heard: Heard, heater: str) -> Decoded:
     event = _event(heard)
     tool = heater.removeprefix("tool")
     name = heater if tool == heater else "nozzle" + (str(int(tool)) if int(tool) else "")
-    values: dict[str, tuple[float | None, ...]] = {}
+    values: Values = {}
     for field, indicator in (("actual", f"{name}_degc"), ("target", f"{name}_target_degc")):
         value = _possible(event, field, indicator)
         if value is not None:
@@ -107,7 +104,7 @@ def _temperature(was: OctoPrint, heard: Heard, heater: str) -> Decoded:
     if heard.retained or _is_repeated(was, heard):
         return was, ()
     now = _remember(was, heard)
-    samples = (Samples((_measured_at(now, event),), values, assigned=True),) if values else ()
+    samples = measured(_measured_at(now, event), values)
     now, facts = alive(now, heard.at)
     works: Said = (Running(heard.at, stamp=event.stamp),) if facts and now.state in AT_WORK else ()
     return now, (*samples, *facts, *works)
@@ -161,13 +158,13 @@ def _progress(was: OctoPrint, heard: Heard) -> Decoded:
 def _progress_samples(event: Event, model: Event, file: str | None) -> Said:
     percent = _figure(model, "progress", "completion")
     percent = event.number("progress") if percent is None else percent
-    values: dict[str, tuple[float | None, ...]] = {}
+    values: Values = {}
     if file is not None and percent is not None and 0 <= percent <= 100:  # noqa: PLR2004 - per cent
         values["progress_ratio"] = (percent / 100,)
     estimate_s = estimate_of(_figure(model, "job", "estimatedPrintTime"))
     if estimate_s is not None:
         values["estimate_s"] = (estimate_s,)
-    return (Samples((event.at,), values, assigned=True),) if values else ()
+    return measured(event.at, values)
 
 
 def _runs(now: OctoPrint, flags: Mapping[str, Any], percent: float | None, print_time_s: float | None) -> bool:
@@ -197,23 +194,13 @@ def _figure(model: Event, part: str, name: str) -> float | None:
     return number_of(model.object(part).get(name))
 
 
-def _filters(prefix: str) -> tuple[str, ...]:
-    # One filter: nats-server keeps the order of messages within a filter only, and grants 65 in all.
-    return (f"{prefix}/#",)
-
-
-def _recognise(topic: str) -> Found | None:
-    found = _FORM.fullmatch(topic) if len(topic) <= TOPIC_BYTES_MAX else None
-    return Found(found.group(1), found.group(2)) if found else None
-
-
 DIALECT: Final = Dialect(
     "octoprint",
     "OctoPrint",
-    _filters,
+    below,
     OctoPrint,
     decode,
-    _recognise,
+    by_form(_FORM),
     # Its usual prefix is octoPrint; with many machines each has one of its own, at any depth.
     (
         "octoPrint/#",

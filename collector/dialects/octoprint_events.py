@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
 from collector.contract.event import Outcome, State
-from collector.contract.indicator import known
-from collector.contract.limits import JOB_TEXT_CHARS_MAX, TIME_S_MAX
+from collector.contract.limits import JOB_TEXT_CHARS_MAX
 from collector.contract.reading import Fact, Samples
+from collector.dialects.figures import estimate_of, number_of
 from collector.dialects.octoprint_state import (
     AT_WORK,
     ESTIMATES_MAX,
@@ -61,24 +60,11 @@ class Event(NamedTuple):
         return self.text("path") or self.text("name")
 
 
-def number_of(found: object) -> float | None:
-    """Return a finite number; None for all else."""
-    if isinstance(found, bool) or not isinstance(found, int | float):
-        return None
-    return float(found) if math.isfinite(found) and abs(found) <= TIME_S_MAX else None
-
-
 def gone(was: OctoPrint, at: float, why: str, cause: str) -> Decoded:
     """Return the memory after the agent went, by its own word or its last will."""
     first = was.gone_at is None
     now, facts = to(was, at, State.OFFLINE, why) if first else (was, ())
     return replace(now, gone_at=at, before=was.state if first else was.before), (*facts, Lost(at, cause))
-
-
-def estimate_of(found: float | None) -> float | None:
-    """Return an estimate that the catalogue holds possible; else None."""
-    row = known("estimate_s")
-    return found if found is not None and row is not None and 0 < found <= row.high else None
 
 
 def _state_changed(was: OctoPrint, event: Event) -> Decoded:

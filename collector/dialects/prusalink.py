@@ -7,7 +7,6 @@ arrivals, as coarse as the polling; only what began while nobody polled is dated
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -18,9 +17,10 @@ from msgspec.structs import replace
 from collector.contract.codec import decode_object
 from collector.contract.event import Outcome, State, StateSeen
 from collector.contract.indicator import known
-from collector.contract.limits import JOB_TEXT_CHARS_MAX, TOPIC_BYTES_MAX
+from collector.contract.limits import JOB_TEXT_CHARS_MAX
 from collector.contract.reading import Fact, Samples
-from collector.dialects.dialect import Dialect, Found, Heard, Quality
+from collector.dialects.dialect import Dialect, Heard, Quality, below, by_form
+from collector.dialects.figures import Values, measured, number_of, put
 from collector.dialects.link import lost_by
 from collector.signs import Began, Ended, Held, Resumed, Running, Sign, Stopped
 
@@ -59,6 +59,7 @@ GAP_S: Final = 30.0
 """What began within such a gap of the polling is dated by the printer's print time."""
 NAME_S: Final = 10.0
 """How long the start of a job waits for the name of its file."""
+_NUMBER_MAX: Final = 2**53 - 1
 EARLY_S: Final = 60.0
 """What is left so early is the estimate that the job began with."""
 _FORM: Final = re.compile(r"(prusalink/[A-Za-z0-9_.:-]+)/(status|job|info|link)")
@@ -124,19 +125,18 @@ def decode(was: PrusaLink, heard: Heard) -> Decoded:
 def _status(was: PrusaLink, body: Mapping[str, Any], at: float) -> Decoded:
     printer, job = _part(body, "printer") or body, _part(body, "job")
     told = _told(printer, job or body, at)
-    values: dict[str, tuple[float | None, ...]] = {}
+    values: Values = {}
     for field, name in _TEMPERATURES:
-        _put(values, name, _number(printer.get(field)))
+        put(values, name, number_of(printer.get(field), _NUMBER_MAX))
     if told.word in AT_WORK:
-        percent = _number((job or body).get("progress"))
-        _put(values, "progress_ratio", None if percent is None else percent / 100)
+        percent = number_of((job or body).get("progress"), _NUMBER_MAX)
+        put(values, "progress_ratio", None if percent is None else percent / 100)
     now, signs = _job(was, told)
     facts: Said = ()
     state = STATES.get(told.word)
     if state is not None:
         now, facts = _to(now, at, state, _why(was, told, state))
-    samples = (Samples((at,), values, assigned=True),) if values else ()
-    return now, (*samples, *signs, *facts)
+    return now, (*measured(at, values), *signs, *facts)
 
 
 def _why(was: PrusaLink, told: _Told, state: State) -> str | None:
@@ -155,8 +155,8 @@ def _told(of_printer: Mapping[str, Any], of_job: Mapping[str, Any], at: float) -
         _text(_part(of_job, "data").get("state")) or _text(of_printer.get("state")) or "",
         _id(of_job.get("id", of_job.get("job_id"))),
         _text(file.get("display_name")) or _text(file.get("name")) or _text(file.get("path")),
-        _number(of_job.get("time_printing")),
-        _number(of_job.get("time_remaining")),
+        number_of(of_job.get("time_printing"), _NUMBER_MAX),
+        number_of(of_job.get("time_remaining"), _NUMBER_MAX),
         None if words.get("ok") is True else _text(words.get("message")),
     )
 
@@ -250,34 +250,13 @@ def _id(found: object) -> int | None:
     return found if isinstance(found, int) and not isinstance(found, bool) and 0 <= found < 2**53 else None
 
 
-def _number(found: object) -> float | None:
-    if isinstance(found, bool) or not isinstance(found, int | float):
-        return None
-    return float(found) if abs(found) < 2**53 and math.isfinite(found) else None
-
-
-def _put(values: dict[str, tuple[float | None, ...]], name: str, value: float | None) -> None:
-    row = known(name)
-    if value is not None and row is not None and row.low <= value <= row.high:
-        values[name] = (value,)
-
-
-def _filters(prefix: str) -> tuple[str, ...]:
-    return (f"{prefix}/#",)
-
-
-def _recognise(topic: str) -> Found | None:
-    found = _FORM.fullmatch(topic) if len(topic) <= TOPIC_BYTES_MAX else None
-    return Found(found.group(1), found.group(2)) if found else None
-
-
 DIALECT: Final = Dialect(
     "prusalink",
     "PrusaLink",
-    _filters,
+    below,
     PrusaLink,
     decode,
-    _recognise,
+    by_form(_FORM),
     ("prusalink/+/status", "prusalink/+/job", "prusalink/+/link"),
     # It is asked every few seconds, whatever it does.
     frozenset(State) - {State.OFFLINE},

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -19,13 +20,13 @@ from msgspec.structs import replace
 from collector.contract.codec import decode_object
 from collector.contract.errors import Refusal
 from collector.contract.event import State
-from collector.contract.indicator import known
 from collector.contract.limits import CLOCK_SET_S_MIN, NUMBER_ABS_MAX, TOPIC_BYTES_MAX
-from collector.contract.reading import Samples
-from collector.dialects.dialect import Dialect, Found, Heard, Quality, Said
+from collector.dialects.dialect import Dialect, Found, Heard, Quality, Said, below
+from collector.dialects.figures import Values, measured, number_of, put
 from collector.dialects.plugs import Plug, absent, present, smoke
 
 CHANNELS_MAX: Final = 16
+_number: Final = partial(number_of, most=NUMBER_ABS_MAX)
 WATT_MINUTES_PER_KWH: Final = 60_000.0
 _FIRST: Final = re.compile(r"(shellies/[^/+#]+)/(online|announce|info|(?:relay|emeter|meter|sensor|status)(?:/.+)?)")
 _SECOND: Final = re.compile(
@@ -171,26 +172,13 @@ def _first_generation(was: Shelly, heard: Heard, metered: re.Match[str]) -> tupl
 
 def _samples(now: Shelly, at: float, names: set[str]) -> Said:
     """Return the device's sums of what was told: its power and energy are those of all channels heard so far."""
-    values: dict[str, tuple[float | None, ...]] = {}
+    values: Values = {}
     for name in sorted(names):
         told = [(getattr(channel, name), channel.base_kwh) for channel in now.channels.values()]
         numbers = [n - base if name == "energy_kwh" else n for n, base in told if n is not None]
         value = max(numbers) if name == "voltage_v" else math.fsum(numbers)
-        row = known(name)
-        assert row is not None
-        if row.low <= value <= row.high:
-            values[name] = (value,)
-    return (Samples((at,), values, assigned=True),) if values else ()
-
-
-def _number(found: object) -> float | None:
-    if isinstance(found, bool) or not isinstance(found, int | float):
-        return None
-    return float(found) if abs(found) <= NUMBER_ABS_MAX else None
-
-
-def _filters(prefix: str) -> tuple[str, ...]:
-    return (f"{prefix}/#",)
+        put(values, name, value)
+    return measured(at, values)
 
 
 def _recognise(topic: str) -> Found | None:
@@ -205,7 +193,7 @@ def _recognise(topic: str) -> Found | None:
 DIALECT: Final = Dialect(
     "shelly",
     "Shelly",
-    _filters,
+    below,
     Shelly,
     decode,
     _recognise,

@@ -15,10 +15,9 @@ from typing import Any, Final
 from collector.contract.codec import decode_object
 from collector.contract.errors import Refusal
 from collector.contract.event import State
-from collector.contract.indicator import known
 from collector.contract.limits import NUMBER_ABS_MAX, TOPIC_BYTES_MAX
-from collector.contract.reading import Samples
 from collector.dialects.dialect import Dialect, Found, Heard, Quality, Said
+from collector.dialects.figures import Values, measured, put
 from collector.dialects.plugs import Plug, absent, present, smoke
 
 _WORDS: Final = r"tele/(?:SENSOR|STATE|LWT|UPTIME|INFO\d|POWER_LOW|WAKEUP)|stat/(?:STATUS\d{0,2}|POWER\d{0,2}|RESULT)"
@@ -44,8 +43,7 @@ def decode(was: Plug, heard: Heard) -> tuple[Plug, Said]:
     now, cry = _smoke(now, heard.at, told)
     energy = told.get("ENERGY")
     values = _values(energy) if isinstance(energy, dict) else {}
-    samples: Said = (Samples((heard.at,), values, assigned=True),) if values else ()
-    return now, (*samples, *facts, *cry)
+    return now, (*measured(heard.at, values), *facts, *cry)
 
 
 def _will(was: Plug, heard: Heard) -> tuple[Plug, Said]:
@@ -68,14 +66,10 @@ def _smoke(was: Plug, at: float, told: Mapping[str, Any]) -> tuple[Plug, Said]:
     return smoke(was, at, cries=cries)
 
 
-def _values(energy: Mapping[str, Any]) -> dict[str, tuple[float | None, ...]]:
-    found: dict[str, tuple[float | None, ...]] = {}
+def _values(energy: Mapping[str, Any]) -> Values:
+    found: Values = {}
     for field, name in _ENERGY:
-        value = _of_channels(energy.get(field), summed=name in _SUMMED)
-        row = known(name)
-        assert row is not None
-        if value is not None and row.low <= value <= row.high:
-            found[name] = (value,)
+        put(found, name, _of_channels(energy.get(field), summed=name in _SUMMED))
     return found
 
 

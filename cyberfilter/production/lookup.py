@@ -26,8 +26,8 @@ CORRECTABLE_S: Final = 31 * DAY_S
 """A count may be corrected for so long."""
 MARGIN_S: Final = 3_600.0
 """Minutes beyond the window that are read, so that its first and last reading have neighbours."""
-PLUGS: Final = ("tasmota", "shelly", "plug")
-"""How dialects begin that only measure: such a device is no machine where another stands at its place."""
+PLUGS: Final = ("tasmota", "shelly")
+"""Dialects that only measure: such a device is no machine where another stands at its place."""
 
 
 class Station(NamedTuple):
@@ -50,9 +50,9 @@ def stations(chronicle: Chronicle, plant: Plant, units: Sequence[str]) -> dict[s
     found = {}
     for place, devices in standing.items():
         told = {each.device: chronicle.oldest(STATE, each.device) for each in devices}
-        ranked = sorted(devices, key=lambda each: (each.dialect.startswith(PLUGS), told[each.device] is None))
+        ranked = sorted(devices, key=lambda each: (each.dialect in PLUGS, told[each.device] is None))
         first = told[ranked[0].device]
-        since = None if first is None or ranked[0].dialect.startswith(PLUGS) else first.start
+        since = None if first is None or ranked[0].dialect in PLUGS else first.start
         found[place] = Station(ranked[0], tuple(ranked[1:]), since)
     return found
 

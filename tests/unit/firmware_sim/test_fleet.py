@@ -108,4 +108,4 @@ def test_a_device_without_credentials_is_named(clock: SetClock, closed_port: int
 def test_a_meter_goes_on_where_history_left_it(clock: SetClock, closed_port: int) -> None:
     meters = {"mk4-01": 321.5}
     with Fleet(workshop(1, 7), clock, host="127.0.0.1", port=closed_port, meters_kwh=meters) as plant:
-        assert plant.devices["mk4-01"].printer.energy_kwh == 321.5
+        assert plant.devices["mk4-01"].machine.energy_kwh == 321.5
