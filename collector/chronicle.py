@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Final
 
 from collector.contract.ports import Record
-from collector.durable import Format, Hold, open_file, told, transaction
+from collector.durable import Format, open_held, told, transaction
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS record (
@@ -42,12 +42,7 @@ class SqliteChronicle:
     def __init__(self, path: Path, *, busy_s: float = 5.0) -> None:
         self._path = path
         self._lock = Lock()
-        self._hold = Hold(path)
-        try:
-            self._connection = open_file(path, FORMAT, busy_s=busy_s)
-        except BaseException:
-            self._hold.release()
-            raise
+        self._hold, self._connection = open_held(path, FORMAT, busy_s=busy_s)
 
     def keep(self, records: Sequence[Record], *, n: int | None = None) -> None:
         """Keep the records and the number in one transaction. Raises Unavailable: nothing was kept."""

@@ -17,7 +17,7 @@ from typing import Final
 from collector.contract.errors import Misconfigured, Unavailable
 from collector.migrate import Format, Step, create, migrate
 
-__all__ = ["Format", "Hold", "Step", "open_file", "open_reader", "told", "transaction"]
+__all__ = ["Format", "Hold", "Step", "open_file", "open_held", "open_reader", "told", "transaction"]
 _NEVER: Final = frozenset({"SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_READONLY", "SQLITE_CANTOPEN_ISDIR"})
 """Failures that trying again does not mend."""
 
@@ -42,6 +42,16 @@ def open_file(path: Path, form: Format, *, busy_s: float = 5.0) -> sqlite3.Conne
             raise Misconfigured(f"{error}; a file in an existing, writable folder would work") from error
         raise
     return db
+
+
+def open_held(path: Path, form: Format, *, busy_s: float = 5.0) -> tuple[Hold, sqlite3.Connection]:
+    """Return the hold on a file that one process has, and a connection as of `open_file`, whose errors it raises."""
+    hold = Hold(path)
+    try:
+        return hold, open_file(path, form, busy_s=busy_s)
+    except BaseException:
+        hold.release()
+        raise
 
 
 def open_reader(path: Path, form: Format, *, busy_s: float = 5.0) -> sqlite3.Connection:

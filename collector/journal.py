@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Final
 
 from collector.contract.ports import Checkpoint, Entry
-from collector.durable import Format, Hold, open_file, told, transaction
+from collector.durable import Format, open_held, told, transaction
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS entry (
@@ -39,12 +39,7 @@ class SqliteJournal:
     def __init__(self, path: Path, *, busy_s: float = 5.0) -> None:
         self._path = path
         self._lock = Lock()
-        self._hold = Hold(path)
-        try:
-            self._connection = open_file(path, FORMAT, busy_s=busy_s)
-        except BaseException:
-            self._hold.release()
-            raise
+        self._hold, self._connection = open_held(path, FORMAT, busy_s=busy_s)
 
     def append(self, entries: Sequence[Entry], *, checkpoint: Checkpoint | None = None) -> None:
         """Keep entries (those whose id is there already are passed over) and the checkpoint, in one transaction."""

@@ -22,7 +22,7 @@ from collector.contract.errors import Unavailable
 from collector.contract.limits import READER_SILENT_S_MAX
 from collector.contract.reading import Numbered
 from collector.disk import RESUME_S, Disk, LogState
-from collector.durable import Hold, open_file, told, transaction
+from collector.durable import open_held, told, transaction
 from collector.job_book import keep_jobs
 from collector.log_tables import FORMAT, INSERT, Packed, pack
 from collector.order import Boot
@@ -44,12 +44,7 @@ class Spool:
         self._lock = threading.RLock()
         self._grown = threading.Condition(self._lock)
         self._path, self._silent_s_max = path, silent_s_max
-        self._hold = Hold(path)
-        try:
-            self._db = open_file(path, FORMAT, busy_s=10.0)
-        except BaseException:
-            self._hold.release()
-            raise
+        self._hold, self._db = open_held(path, FORMAT, busy_s=10.0)
         self._shelf = Shelf(path)
         self.disk = disk or Disk(path.parent)
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'facts'").fetchone()
