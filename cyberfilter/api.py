@@ -22,11 +22,12 @@ from cyberfilter.contract.index import shown as shown_index
 from cyberfilter.service import Cyberfilter
 
 LIMIT_DEFAULT: Final = 100
-_STATUS: Final = {"unknown_alert": 404, "unknown_index": 404, "not_possible": 409, "too_few": 409}
+_STATUS: Final = {"unknown_alert": 404, "unknown_index": 404, "not_possible": 409, "too_few": 409, "no_better": 409}
 """What a refusal is in HTTP; any other is a 422."""
 
 Limit = Annotated[int, Query(ge=1, le=limits.PAGE_ITEMS_MAX, description="items on a page")]
 Cursor = Annotated[str | None, Query(description="`next` of the page before")]
+Horizon = Annotated[str, Query(description="how far: hours, shift or days")]
 Place = Annotated[str | None, Query(description="a unit: its own and everything below it")]
 
 
@@ -96,6 +97,21 @@ class AlertPage(BaseModel):
     next: str | None
 
 
+class PastItem(BaseModel):
+    """How forecasts of the past did: root mean square errors of the mean over the horizon, in the index's unit.
+
+    `p_last` and `p_season` are how probable such a lead over "as last" and "as a day ago" would be by chance (test of
+    Diebold and Mariano).
+    """
+
+    origins: int
+    error: float | None
+    error_last: float | None
+    error_season: float | None
+    p_last: float | None
+    p_season: float | None
+
+
 class OutlookItem(BaseModel):
     """Where an index is going: means and an interval of the given level, at these times."""
 
@@ -108,6 +124,8 @@ class OutlookItem(BaseModel):
     hi: list[float]
     level: float
     model: str
+    horizon: str
+    past: PastItem
 
 
 class ActionBody(BaseModel):
@@ -150,10 +168,10 @@ def routes(cyberfilter: Cyberfilter) -> APIRouter:  # tidy: one small function a
             raise _problem(error) from None
 
     @router.get("/outlook", response_model=OutlookItem)
-    def outlook(place: str, index: str) -> dict[str, Any]:
-        """Where an index is going, with an interval; 409 where there are too few values yet."""
+    def outlook(place: str, index: str, horizon: Horizon = "hours") -> dict[str, Any]:
+        """Where an index is going, with an interval; 409 with a reason where a model's word is worth nothing yet."""
         try:
-            found = cyberfilter.outlook(place, index)
+            found = cyberfilter.outlook(place, index, horizon)
             unit = next(value.unit for value in cyberfilter.indices() if (value.place, value.index) == (place, index))
         except (Refusal, Unavailable) as error:
             raise _problem(error) from None
@@ -167,6 +185,8 @@ def routes(cyberfilter: Cyberfilter) -> APIRouter:  # tidy: one small function a
             "hi": [float(number) for number in found.hi],
             "level": found.level,
             "model": found.model,
+            "horizon": horizon,
+            "past": {name: value for name, value in found.worth._asdict().items() if name != "better"},
         }
 
     return router

@@ -17,6 +17,7 @@ from collector.contract.figure import Figure
 from collector.contract.ports import Chronicle, Clock, FactLog
 from collector.contract.reading import Batch
 from collector.contract.tree import Plant
+from cyberfilter.ahead import Wish, ahead
 from cyberfilter.production.answers import Question, answer
 from cyberfilter.production.book import Book
 from cyberfilter.production.lookup import DAY_S
@@ -72,6 +73,10 @@ class Bookkeeping:
         """Return the items of a question, newest first. Raises Refusal, Unavailable."""
         self._asked_s = time.monotonic()
         return answer(self._chronicle, self._plant, question, self._clock.now())
+
+    def outlook(self, wish: Wish) -> dict[str, Any]:
+        """Return what an indicator comes to until the end of a day. Raises Refusal, Unavailable."""
+        return ahead(self._plant, wish, self._clock.now(), self.ask)
 
     def now(self) -> float:
         """Return the plant's time (Unix s)."""

@@ -13,6 +13,7 @@ from collector.contract.codec import format_time, parse_time
 from collector.contract.errors import Refusal, Unavailable
 from collector.contract.page import page
 from collector.contract.place import check_place
+from cyberfilter.ahead import Wish
 from cyberfilter.bookkeeping import Bookkeeping
 from cyberfilter.production.answers import WINDOW_S_MAX, Question
 from cyberfilter.production.calendar import By
@@ -20,6 +21,8 @@ from cyberfilter.production.catalogue import listed
 from cyberfilter.production.lookup import DAY_S
 
 LIMIT_DEFAULT: Final = 100
+_STATUS: Final = {"unknown_place": 404, "too_few": 409, "no_better": 409}
+"""What a refusal is in HTTP; any other is a 422."""
 
 Limit = Annotated[int, Query(ge=1, le=limits.PAGE_ITEMS_MAX, description="items on a page")]
 Cursor = Annotated[str | None, Query(description="`next` of the page before")]
@@ -71,7 +74,24 @@ class IndicatorPage(BaseModel):
     next: str | None
 
 
-def routes(books: Bookkeeping) -> APIRouter:
+class SumItem(BaseModel):
+    """What an indicator comes to from now to the end of a day, and the interval that holds `level` of it."""
+
+    place: str
+    indicator: str
+    unit: str
+    until: str
+    end: str
+    so_far_today: float
+    mean: float
+    lo: float
+    hi: float
+    level: float
+    model: str
+    days: int
+
+
+def routes(books: Bookkeeping) -> APIRouter:  # tidy: one small function a route
     """Return the routes of production."""
     router = APIRouter(prefix="/api/v1", tags=["production"])
 
@@ -92,6 +112,18 @@ def routes(books: Bookkeeping) -> APIRouter:
             end = _time("to", until, books.now())
             question = Question(_known(books, place), _time("from", since, end - last_s), end, by, depth)
             return page(books.ask(question), limit=limit, cursor=cursor)
+        except (Refusal, Unavailable) as error:
+            raise _problem(error) from None
+
+    @router.get("/production/outlook", response_model=SumItem)
+    def outlook(
+        place: str,
+        until: Annotated[str | None, Query(description="YYYY-MM-DD; without: the coming Friday")] = None,
+        indicator: str = "good_parts",
+    ) -> dict[str, Any]:
+        """What an indicator comes to until the end of a day; 409 where days so far are too few, or no guide."""
+        try:
+            return books.outlook(Wish(_known(books, place) or place, indicator, until))
         except (Refusal, Unavailable) as error:
             raise _problem(error) from None
 
@@ -124,4 +156,4 @@ def _time(key: str, text: str | None, otherwise: float) -> float:
 def _problem(error: Refusal | Unavailable) -> HTTPException:
     if isinstance(error, Unavailable):
         return HTTPException(503, detail=str(error))
-    return HTTPException(404 if error.reason == "unknown_place" else 422, detail=error.detail)
+    return HTTPException(_STATUS.get(error.reason, 422), detail=error.detail)

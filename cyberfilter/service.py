@@ -161,13 +161,13 @@ class Cyberfilter:
             self._say(changed)
             return changed
 
-    def outlook(self, place: str, index: str) -> Outlook:
-        """Return where an index is going, with its interval. Raises Refusal `unknown_index` or `too_few`."""
+    def outlook(self, place: str, index: str, horizon: str = "hours") -> Outlook:
+        """Return where an index is going, with its interval. Raises Refusal `unknown_index`, and those of `future`."""
         with self._lock:
             known = [value for value in self.indices() if value.place == place and value.index == index]
         if not known:
             raise Refusal("unknown_index", f"there is no index {index[:80]!r} at {place[:200]!r}")
-        return future(self._historian, known[0], CATALOGUE[index])
+        return future(self._historian, known[0], CATALOGUE[index], horizon)
 
     def figures(self) -> list[Figure]:
         """Return the service's figures for /metrics."""

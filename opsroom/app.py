@@ -27,13 +27,13 @@ from opsroom.screens import PATHS, SCREENS, machine, production, screen_at
 from opsroom.screens.frame import View, framed, query_of
 from opsroom.views.machine import usual_rank
 from opsroom.views.outlook import Outlook
-from opsroom.views.production import JOBS_MAX, Item, period
+from opsroom.views.production import JOBS_MAX, Ahead, Item, period
 from opsroom.words import FALLBACK, catalogue, pick
 
 ASSETS: Final = Path(__file__).parent / "assets"
 OUTLOOK_WAIT_S: Final = 20.0
-OUTLOOK_HISTORY_S: Final = 6 * 3_600.0
-OUTLOOK_STEP_S: Final = 60
+OUTLOOK_PAST: Final = {"hours": (6 * 3_600, 60), "shift": (3 * 86_400, 900), "days": (14 * 86_400, 3_600)}
+"""How much of the past is drawn before an outlook, and in which steps (s)."""
 TRY_AGAIN_CODE: Final = 1013
 """WebSocket close code: too many browsers now."""
 _POLICY: Final = (
@@ -162,7 +162,7 @@ def same_origin(origin: str | None, host: str | None) -> bool:
     return origin is None or urlsplit(origin).netloc == host
 
 
-def _board(server: FastAPI, about: About) -> _Board:
+def _board(server: FastAPI, about: About) -> _Board:  # tidy: one small callback a ground of a page
     board = _Board(
         "opsroom",
         server=server,  # type: ignore[arg-type]  # Dash 4.4 takes a FastAPI, its annotation does not say so
@@ -187,6 +187,9 @@ def _board(server: FastAPI, about: About) -> _Board:
     async def made(ask: dict[str, str], _again: int | None, search: str) -> list[Any]:
         return await _production(server, ask, _view(search))
 
+    async def ahead(ask: dict[str, str], search: str) -> list[Any]:
+        return await _ahead(server, ask, _view(search))
+
     board.callback(Output("room", "children"), Input("address", "pathname"), Input("address", "search"))(page)
     board.callback(Output("outlook", "children"), Input("outlook-ask", "data"), dash.State("address", "search"))(
         outlook
@@ -197,6 +200,9 @@ def _board(server: FastAPI, about: About) -> _Board:
         Input("production-again", "n_intervals"),
         dash.State("address", "search"),
     )(made)
+    board.callback(
+        Output("production-ahead", "children"), Input("production-ask", "data"), dash.State("address", "search")
+    )(ahead)
     return board
 
 
@@ -213,11 +219,11 @@ async def _outlook(server: FastAPI, ask: dict[str, str], view: View) -> list[Any
             listed = (await api.get("/api/v1/indices", params={"place": place})).json().get("items", [])
             names = [row["index"] for row in listed if row.get("place") == place]
             index = min(names, key=usual_rank, default="")
-        answer = await api.get("/api/v1/outlook", params={"place": place, "index": index})
+        answer = await api.get("/api/v1/outlook", params={"place": place, "index": index, "horizon": ask["horizon"]})
         if answer.status_code != httpx.codes.OK:
             return machine.no_outlook(view, _detail(answer))
         found = msgspec.convert(answer.json(), Outlook)
-        measured = await _measured(api, place, index, until=found.at[0])
+        measured = await _measured(api, place, index, until=found.at[0], horizon=ask["horizon"])
     return machine.outlook_drawn(found, measured, view)
 
 
@@ -236,16 +242,29 @@ async def _production(server: FastAPI, ask: dict[str, str], view: View) -> list[
     return production.told(items, jobs, view)
 
 
+async def _ahead(server: FastAPI, ask: dict[str, str], view: View) -> list[Any]:
+    """Return how many good parts will come until Friday, asked once as a page opens; nothing without a place."""
+    if not ask["place"]:
+        return []
+    async with _inside(server) as api:
+        answer = await api.get("/api/v1/production/outlook", params={"place": ask["place"]})
+    if answer.status_code != httpx.codes.OK:
+        return production.no_ahead(view)
+    return production.ahead_told(msgspec.convert(answer.json(), Ahead), view)
+
+
 def _inside(server: FastAPI) -> httpx.AsyncClient:
     """Return who asks our own API in process."""
     transport = httpx.ASGITransport(app=server, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://room", timeout=OUTLOOK_WAIT_S)
 
 
-async def _measured(api: httpx.AsyncClient, place: str, index: str, *, until: str) -> list[tuple[str, float]]:
+async def _measured(
+    api: httpx.AsyncClient, place: str, index: str, *, until: str, horizon: str
+) -> list[tuple[str, float]]:
     """Return (time, mean) of the hours before an outlook; none where the API has none."""
-    start = format_time((parse_time(until) or 0.0) - OUTLOOK_HISTORY_S)
-    window = {"from": start, "to": until, "step_s": str(OUTLOOK_STEP_S)}
+    past_s, step_s = OUTLOOK_PAST[horizon]
+    window = {"from": format_time((parse_time(until) or 0.0) - past_s), "to": until, "step_s": str(step_s)}
     answer = await api.get("/api/v1/series", params={"place": place, "indicator": index, **window})
     points = answer.json().get("points", []) if answer.status_code == httpx.codes.OK else []
     return [(at, mean) for at, _, mean, _ in points if mean is not None]

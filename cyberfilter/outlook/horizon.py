@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Longer forecasts with intervals: a structural model, fitted to a series' recent past by maximum likelihood.
 
-The level is a random walk with a slope that is itself one ("local linear trend"), and where a period is given two
-harmonics of it turn slowly. statsmodels has no damped trend in this family; the widening interval says instead how
-little a trend is worth far ahead.
+The level is a random walk with a slope that is itself one ("local linear trend"), and where a period is given three
+harmonics of it turn slowly, if Akaike's criterion is for them. statsmodels has no damped trend in this family; the
+widening interval says instead how little a trend is worth far ahead. `worth` says whether such a forecast beat "as
+last time" in the past.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ from statsmodels.tsa.statespace.structural import UnobservedComponents
 
 from collector.contract.errors import Refusal
 from cyberfilter.filter.model import Floats
+from cyberfilter.outlook.worth import Worth, worth
 
 VALUES_MIN: Final = 12
 """Fewer values say nothing about three variances; with a season two periods are needed as well."""
 GRID_MAX: Final = 20_000
 """Longest past, in cadences; a fit takes time in proportion."""
 HORIZON_MAX: Final = 2_000
-_HARMONICS_MAX: Final = 2
+TREND: Final = "local linear trend"
+_HARMONICS_MAX: Final = 3
 _ITERATIONS_MAX: Final = 50
 
 
@@ -43,6 +46,7 @@ class Outlook(NamedTuple):
     model: str
     n: int
     converged: bool
+    worth: Worth
 
 
 def outlook(
@@ -70,14 +74,20 @@ def outlook(
     centre = float(np.nanmean(grid))
     if np.nanmax(grid) - np.nanmin(grid) <= 1e-12 * max(1.0, abs(centre)):
         flat = (centre,) * horizon
-        return Outlook(ahead, flat, flat, flat, level, "constant", count, converged=True)
-    spread = _spread(grid)
-    fitted = _fit((grid - centre) / spread, horizon, season_period, level)
-    mean, low, high = (tuple((centre + spread * row).tolist()) for row in fitted[:3])
-    return Outlook(ahead, mean, low, high, level, _name(season_period), count, converged=fitted[3])
+        return Outlook(ahead, flat, flat, flat, level, "constant", count, converged=True, worth=Worth(True, 0))
+    spread = spread_of(grid)
+    scaled = (grid - centre) / spread
+    season_period, fitted = best(scaled, season_period)
+    told = fitted.get_forecast(horizon)
+    interval = np.asarray(told.conf_int(alpha=1.0 - level), dtype=np.float64)
+    rows = (np.asarray(told.predicted_mean), interval[:, 0], interval[:, 1])
+    mean, low, high = (tuple((centre + spread * row).tolist()) for row in rows)
+    converged = bool(fitted.mle_retvals["converged"])
+    past = tried(scaled, horizon, season_period, unit=spread)
+    return Outlook(ahead, mean, low, high, level, _name(season_period), count, converged, past)
 
 
-def _spread(grid: Floats) -> float:
+def spread_of(grid: Floats) -> float:
     """Return the deviation of neighbours' differences, which a ramp does not inflate: what the variances are about."""
     steps = np.diff(grid)
     steps = steps[~np.isnan(steps)]
@@ -86,19 +96,50 @@ def _spread(grid: Floats) -> float:
     return max(spread, 1e-9 * whole)
 
 
-def _fit(grid: Floats, horizon: int, season_period: int | None, level: float) -> tuple[Floats, Floats, Floats, bool]:
-    """Return mean, low, high (horizon) and whether the fit converged, of a series whose steps have deviation 1."""
+def fit(grid: Floats, season_period: int | None, *, level: str = TREND, whole: Floats | None = None) -> Any:
+    """Return statsmodels' fit to a series whose steps have deviation about 1; NaN is missing.
+
+    With `whole` its parameters stay those of `grid`, and it speaks of the whole series.
+    """
     seasons: Sequence[dict[str, Any]] | None = None
     if season_period:
         harmonics = min(_HARMONICS_MAX, season_period // 2)
         seasons = [{"period": season_period, "harmonics": harmonics}]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # convergence is told in the result
-        model = UnobservedComponents(grid, level="local linear trend", freq_seasonal=seasons)
-        fit = model.fit(method="lbfgs", maxiter=_ITERATIONS_MAX, disp=0)
-        ahead = fit.get_forecast(horizon)
-        interval = np.asarray(ahead.conf_int(alpha=1.0 - level), dtype=np.float64)
-    return np.asarray(ahead.predicted_mean), interval[:, 0], interval[:, 1], bool(fit.mle_retvals["converged"])
+        model = UnobservedComponents(grid, level=level, freq_seasonal=seasons)
+        found = model.fit(method="lbfgs", maxiter=_ITERATIONS_MAX, disp=0)
+        return found if whole is None else found.apply(whole)
+
+
+def best(scaled: Floats, season_period: int | None, *, level: str = TREND) -> tuple[int | None, Any]:
+    """Return the season that the data speak for, or None, and the fit: by Akaike's criterion."""
+    plain = fit(scaled, None, level=level)
+    if season_period is None:
+        return None, plain
+    seasonal = fit(scaled, season_period, level=level)
+    return (season_period, seasonal) if seasonal.aic < plain.aic else (None, plain)
+
+
+def tried(scaled: Floats, horizon: int, season_period: int | None, *, unit: float, level: str = TREND) -> Worth:
+    """Return what the model is worth: learned from the first half of the series, tried on the second.
+
+    Its errors are told in the series' own unit, of which `scaled` has been divided by `unit`.
+    """
+    learned = max(len(scaled) // 2, 2 * (season_period or 0), VALUES_MIN)
+    if np.isfinite(scaled[:learned]).sum() < VALUES_MIN or learned + horizon >= len(scaled):
+        return Worth(better=False, origins=0)
+    first = fit(scaled[:learned], season_period, level=level, whole=scaled)
+    found = worth(scaled, learned, horizon, season_period, first.model, np.asarray(first.params))
+    return found._replace(
+        error=_times(found.error, unit),
+        error_last=_times(found.error_last, unit),
+        error_season=_times(found.error_season, unit),
+    )
+
+
+def _times(number: float | None, unit: float) -> float | None:
+    return None if number is None else number * unit
 
 
 def _on_grid(times: Floats, seen: Floats, cadence_s: float) -> tuple[Floats, float]:
@@ -134,4 +175,4 @@ def _check(horizon: int, cadence_s: float, season_period: int | None, level: flo
 
 
 def _name(season_period: int | None) -> str:
-    return "local linear trend" + (f" with a season of {season_period}" if season_period else "")
+    return TREND + (f" with a season of {season_period}" if season_period else "")

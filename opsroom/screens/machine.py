@@ -11,7 +11,7 @@ from dash import dcc, html
 
 from opsroom.screens.frame import Screen, View, aria, ops
 from opsroom.theme import theme
-from opsroom.views.outlook import Outlook, figure
+from opsroom.views.outlook import HORIZONS, Outlook, figure
 from opsroom.words import Words
 
 
@@ -28,7 +28,11 @@ def layout(view: View) -> list[Any]:
             [
                 html.H2(words.say("machine.outlook"), id="outlook-title"),
                 html.Div(className="ground", **ops("outlook-choice", place=place)),
-                dcc.Store(id="outlook-ask", data={"place": place, "index": view.query.get("index", "")}),
+                _horizons(view),
+                dcc.Store(
+                    id="outlook-ask",
+                    data={"place": place, "index": view.query.get("index", ""), "horizon": _horizon(view)},
+                ),
                 html.Div(html.P(words.say("outlook.asking")), id="outlook", className="outlook"),
             ],
             **aria(labelledby="outlook-title"),
@@ -42,7 +46,7 @@ def outlook_drawn(outlook: Outlook, measured: list[tuple[str, float]], view: Vie
     """Return the chart of an outlook with a sentence that says the same."""
     words = view.words
     name = words.say(f"index.{outlook.index}") if f"index.{outlook.index}" in words.texts else outlook.index
-    percent, unit = round(100 * outlook.level), "" if outlook.unit == "1" else outlook.unit
+    percent, unit = round(100 * outlook.level), outlook.spoken_unit
     sentence = words.say(
         "outlook.says",
         index=name,
@@ -56,7 +60,7 @@ def outlook_drawn(outlook: Outlook, measured: list[tuple[str, float]], view: Vie
     return [
         html.P(sentence),
         dcc.Graph(figure=chart, config={"displayModeBar": False, "staticPlot": False}, className="chart"),
-        html.P(_model(words, outlook.model), className="muted"),
+        html.P([_model(words, outlook.model), " ", _past(words, outlook)], className="muted"),
     ]
 
 
@@ -73,6 +77,35 @@ def _model(words: Words, model: str) -> str:
     if key in words.texts:
         return words.say("outlook.model", model=words.say(key))
     return words.say("outlook.model", model=model) if words.language == "en" else ""
+
+
+def _past(words: Words, outlook: Outlook) -> str:
+    """Return how such outlooks did in the past; nothing where the series is constant."""
+    past, unit = outlook.past, outlook.spoken_unit
+    if past.error is None or past.error_last is None:
+        return ""
+    return words.say("outlook.past", origins=past.origins, error=past.error, last=past.error_last, unit=unit)
+
+
+def _horizon(view: View) -> str:
+    wish = view.query.get("horizon", "")
+    return wish if wish in HORIZONS else HORIZONS[0]
+
+
+def _horizons(view: View) -> Any:
+    """Return the links by which a reader chooses how far ahead, so that the address holds it."""
+    words, chosen = view.words, _horizon(view)
+    links = [
+        html.Li(
+            html.A(
+                words.say(f"outlook.horizon.{name}"),
+                href=f"/machine?{urlencode({**view.query, 'horizon': name})}#outlook-title",
+                **(aria(current="true") if name == chosen else {}),
+            )
+        )
+        for name in HORIZONS
+    ]
+    return html.Ul(links, className="tabs", **aria(label=words.say("outlook.how_far")))
 
 
 def _section(title: str, name: str, place: str) -> Any:

@@ -17,6 +17,7 @@ from opsroom.views.production import (
     PERIODS,
     PLACES_MAX,
     RATIOS,
+    Ahead,
     Bar,
     Item,
     newest,
@@ -50,6 +51,7 @@ def layout(view: View) -> list[Any]:
         dcc.Store(id="production-ask", data={"place": place, "period": chosen.name}),
         dcc.Interval(id="production-again", interval=AGAIN_MS),
         html.Div(html.P(words.say("production.asking")), id="production", className="production"),
+        html.Div(id="production-ahead"),
     ]
 
 
@@ -72,6 +74,19 @@ def nothing(view: View, detail: str) -> list[Any]:
     words = view.words
     said = [html.P(words.say("production.none"))]
     return [*said, html.P(detail, className="muted")] if detail and words.language == "en" else said
+
+
+def ahead_told(found: Ahead, view: View) -> list[Any]:
+    """Return how many good parts will come, as whole parts."""
+    words = view.words
+    figures = {"lo": str(round(found.lo)), "hi": str(round(found.hi)), "mean": str(round(found.mean))}
+    percent = round(100 * found.level)
+    return [html.P(words.say("production.ahead", day=found.until, percent=percent, **figures))]
+
+
+def no_ahead(view: View) -> list[Any]:
+    """Return an honest sentence where days so far are too few, or no guide."""
+    return [html.P(view.words.say("production.no_ahead"), className="muted")]
 
 
 def no_shifts(view: View) -> list[Any]:

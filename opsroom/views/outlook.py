@@ -10,8 +10,18 @@ import msgspec
 from opsroom.theme import Theme
 from opsroom.words import Words
 
+HORIZONS: Final = ("hours", "shift", "days")
+"""How far ahead one may ask."""
 HISTORY_POINTS_MAX: Final = 600
 """Measured points drawn before the outlook."""
+
+
+class Past(msgspec.Struct, frozen=True):
+    """How forecasts of the past did: how many, and root mean square errors of the mean over the horizon."""
+
+    origins: int
+    error: float | None = None
+    error_last: float | None = None
 
 
 class Outlook(msgspec.Struct, frozen=True):
@@ -26,6 +36,13 @@ class Outlook(msgspec.Struct, frozen=True):
     hi: list[float]
     level: float
     model: str
+    horizon: str
+    past: Past
+
+    @property
+    def spoken_unit(self) -> str:
+        """The unit as a sentence has it: a ratio has none."""
+        return "" if self.unit == "1" else self.unit
 
 
 def figure(

@@ -48,6 +48,16 @@ class Item(msgspec.Struct, frozen=True, rename={"since": "from"}):
     job: str | None = None
 
 
+class Ahead(msgspec.Struct, frozen=True):
+    """What will come until the end of a day (YYYY-MM-DD), as the API tells it."""
+
+    until: str
+    lo: float
+    hi: float
+    mean: float
+    level: float
+
+
 class Bar(NamedTuple):
     """A bar of the waterfall: its length and where it begins, as shares of planned time; `seconds` as told.
 

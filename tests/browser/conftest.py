@@ -268,7 +268,7 @@ def api(server: FastAPI, plant: MadeUpPlant) -> None:  # tidy: one small functio
         return {"place": asked["place"], "indicator": asked["indicator"], "unit": unit, "points": points}
 
     @server.get("/api/v1/outlook")
-    async def outlook(place: str, index: str) -> Any:
+    async def outlook(place: str, index: str, horizon: str) -> Any:
         if index == "nozzle_deviation_degc":
             problem = {"title": "Unprocessable", "status": 422, "detail": "12 values, at least 60 are needed"}
             return JSONResponse(problem, 422)
@@ -279,7 +279,8 @@ def api(server: FastAPI, plant: MadeUpPlant) -> None:  # tidy: one small functio
         lo, hi = ([m - s * r for m, r in zip(mean, reach, strict=True)] for s in (1, -1))
         at = [format_time(now + 60 * i) for i in steps]
         known = {"place": place, "index": index, "unit": unit, "at": at, "mean": mean, "lo": lo, "hi": hi}
-        return {**known, "level": 0.8, "model": "local linear trend"}
+        past = {"origins": 37, "error": 0.2 * sd, "error_last": sd}
+        return {**known, "level": 0.8, "model": "local linear trend", "horizon": horizon, "past": past}
 
     @server.post("/api/v1/alerts/{alert_id}/actions")
     async def actions(alert_id: str, request: Request) -> dict[str, Any]:
@@ -305,6 +306,10 @@ def production_api(server: FastAPI, plant: MadeUpPlant) -> None:
     async def production(by: str) -> dict[str, Any]:
         rows = [{**period, **job}] if by == "job" else [period]
         return listed(rows if plant.machines else [])
+
+    @server.get("/api/v1/production/outlook")
+    async def ahead(place: str) -> dict[str, Any]:
+        return {"place": place, "until": "2026-11-27", "lo": 40.6, "hi": 55.7, "mean": 48.2, "level": 0.8}
 
 
 def intake_api(server: FastAPI, plant: MadeUpPlant) -> None:

@@ -106,15 +106,17 @@ def outlook(answer: dict[str, Any] | int, language: str = "en") -> str:
             raise HTTPException(answer, detail="12 values, at least 60 are needed")
         return answer
 
-    ask = {"place": "a/b", "index": "pace_ratio"}
+    ask = {"place": "a/b", "index": "pace_ratio", "horizon": "hours"}
     return str(asyncio.run(_outlook(api, ask, View(catalogue(language), "grey", {}))))
 
 
 def test_an_outlook_is_told_as_a_sentence_and_a_chart() -> None:
     at = ["2026-11-23T10:00:00.000Z"]
     known = {"place": "a/b", "index": "pace_ratio", "unit": "1", "at": at, "mean": [0.9], "lo": [0.8], "hi": [1.0]}
-    told = outlook({**known, "level": 0.8, "model": "constant"})
+    past = {"origins": 37, "error": 0.0, "error_last": 0.2}
+    told = outlook({**known, "level": 0.8, "model": "constant", "horizon": "hours", "past": past})
     assert "Pace will probably reach 0.90" in told
+    assert "Tried on 37 stretches" in told
     assert "Graph(" in told
 
 

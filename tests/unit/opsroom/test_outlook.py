@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from opsroom.theme import CYBERSYN
-from opsroom.views.outlook import HISTORY_POINTS_MAX, Outlook, figure
+from opsroom.views.outlook import HISTORY_POINTS_MAX, Outlook, Past, figure
 from opsroom.words import catalogue
 
 TIMES = ["2026-11-23T10:00:00.000Z", "2026-11-23T10:01:00.000Z"]
-OUTLOOK = Outlook("cell/mk4", "pace_ratio", "1", TIMES, [1.0, 1.1], [0.9, 0.8], [1.1, 1.4], 0.8, "constant")
+OUTLOOK = Outlook(
+    "cell/mk4", "pace_ratio", "1", TIMES, [1.0, 1.1], [0.9, 0.8], [1.1, 1.4], 0.8, "constant", "hours", Past(0)
+)
 
 
 def test_the_interval_is_a_band_between_low_and_high() -> None:
