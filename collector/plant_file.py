@@ -114,6 +114,10 @@ def _lines(plant: Plant) -> Iterator[str]:
             yield f"reaction_s = {unit.reaction_s}"
         if unit.duty:
             yield f"duty = [{', '.join(map(_text, unit.duty))}]"
+        if unit.flow != "parallel":
+            yield f"flow = {_text(unit.flow)}"
+        if unit.usage != 1.0:
+            yield f"usage = {unit.usage}"
         yield from _hours(unit.hours)
     for machine in sorted(plant.machines.values(), key=lambda machine: machine.device):
         yield from _machine(machine)

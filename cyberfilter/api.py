@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
+import msgspec
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +20,7 @@ from cyberfilter.contract.alert import Alert, AlertClass
 from cyberfilter.contract.alert import shown as shown_alert
 from cyberfilter.contract.index import IndexValue
 from cyberfilter.contract.index import shown as shown_index
+from cyberfilter.indices.tree import UnitVector
 from cyberfilter.service import Cyberfilter
 
 LIMIT_DEFAULT: Final = 100
@@ -89,6 +91,33 @@ class IndexPage(BaseModel):
     next: str | None
 
 
+class TripleItem(_Open):
+    """An index of a unit as a whole: sums in its common unit, or the bottleneck of a serial flow."""
+
+    place: str
+    index: str
+    unit: str
+    at: str
+    actuality: float
+    capability: float
+    potentiality: float
+    productivity: float
+    latency: float
+    performance: float
+    known: int
+    of: int
+    flow: Literal["parallel", "serial"]
+    bottleneck: str | None
+
+
+class TriplePage(BaseModel):
+    """Triples of units, by place and index."""
+
+    items: list[TripleItem]
+    total: int
+    next: str | None
+
+
 class AlertPage(BaseModel):
     """Alerts, newest first."""
 
@@ -147,6 +176,13 @@ def routes(cyberfilter: Cyberfilter) -> APIRouter:  # tidy: one small function a
         found = [value for value in cyberfilter.indices() if unit is None or contains(unit, value.place)]
         return _indices(found, limit, cursor)
 
+    @router.get("/triples", response_model=TriplePage)
+    def triples(place: Place = None, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> dict[str, Any]:
+        """Beer's triple of the units above the machines, by place; `known` of `of` machines have a fresh value."""
+        unit = _place(place)
+        found = [row for row in cyberfilter.triples() if unit is None or contains(unit, row.place)]
+        return _paged([_triple(row) for row in found], limit, cursor)
+
     @router.get("/alerts", response_model=AlertPage)
     def alerts(
         is_open: Annotated[bool | None, Query(alias="open", description="true: all but closed")] = None,
@@ -197,6 +233,11 @@ def _place(text: str | None) -> str | None:
         return check_place(text) if text else None
     except Refusal as refusal:
         raise _problem(refusal) from None
+
+
+def _triple(row: UnitVector) -> dict[str, Any]:
+    told = msgspec.to_builtins(row)
+    return {**told, **told.pop("triple"), "at": format_time(row.at)}
 
 
 def _indices(found: Sequence[IndexValue], limit: int, cursor: str | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from cyberfilter.alerts.rules import Watch
 from cyberfilter.alerts.standing import Standing
 from cyberfilter.contract.index import IndexValue
 from cyberfilter.indices.fold import MachineFold
+from cyberfilter.indices.revision import Beyond
 from cyberfilter.judge import GroupState
 
 VERSION: Final = 1
@@ -26,6 +27,7 @@ class MachineMemory(msgspec.Struct):
     standing: Standing = msgspec.field(default_factory=Standing)
     watches: dict[str, Watch] = {}
     newest: dict[str, IndexValue] = {}
+    beyond: dict[str, Beyond] = {}
 
 
 class Memory(msgspec.Struct):

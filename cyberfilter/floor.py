@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from collector.contract.event import Noted, Trouble
 from collector.contract.ports import IndexRow
 from collector.contract.reading import PEOPLE, Batch
-from collector.contract.tree import Plant
+from collector.contract.tree import Capacity, Plant
 from cyberfilter.alerts.book import Whose
 from cyberfilter.alerts.rules import Judged, Mode, Watch, accept, look
 from cyberfilter.alerts.signal import Signal
@@ -19,7 +19,8 @@ from cyberfilter.checkpoint import VERSION, MachineMemory, Memory
 from cyberfilter.contract.index import Forecast, IndexValue
 from cyberfilter.indices.catalogue import CATALOGUE
 from cyberfilter.indices.fold import believed, close, take
-from cyberfilter.indices.triple import vector
+from cyberfilter.indices.revision import Beyond, note
+from cyberfilter.indices.triple import capacity_of, vector
 from cyberfilter.judge import Closed, Judge, Series, Verdicted, band
 
 REHEARSED_VALUES: Final = 1_000
@@ -132,8 +133,11 @@ class Floor:
         for verdicted in self._judge.judge(queue):
             series, judged = verdicted
             machine = self.machines[series.device]
-            seen = machine.watches.setdefault(series.name, Watch())
-            signal = look(CATALOGUE[series.name], seen, judged, mode=mode)
+            row = CATALOGUE[series.name]
+            signal = look(row, machine.watches.setdefault(series.name, Watch()), judged, mode=mode)
+            capacity = capacity_of(row, self._agreed(series))
+            capability = capacity.capability if capacity else None
+            note(machine.beyond.setdefault(series.name, Beyond()), row, judged.value, capability, judged.ts)
             if signal is not None:
                 signals.append((Whose(series.device, machine.place), signal))
             expected = band(judged.ts, judged.mean, judged.lo95, judged.hi95)
@@ -148,8 +152,7 @@ class Floor:
 
     def _newest(self, series: Series, judged: Judged, forecast: Forecast | None) -> IndexValue:
         row, machine = CATALOGUE[series.name], self.machines[series.device]
-        known = self._plant.machines.get(series.device)
-        agreed = vector(row, judged.value, known.indices.get(row.name) if known else None)
+        agreed = vector(row, judged.value, self._agreed(series))
         value = IndexValue(
             place=machine.place,
             index=row.name,
@@ -163,9 +166,14 @@ class Floor:
             forecast=forecast,
             expected=band(judged.ts, judged.mean, judged.lo95, judged.hi95),
             verdict=judged.verdict,
+            revision=machine.beyond[row.name].proposed,
         )
         machine.newest[row.name] = value
         return value
+
+    def _agreed(self, series: Series) -> Capacity | None:
+        known = self._plant.machines.get(series.device)
+        return known.indices.get(series.name) if known else None
 
     def _row(self, closed: Closed) -> IndexRow:
         place = self.machines[closed.series.device].place

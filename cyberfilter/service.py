@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
+# tidy: the loop and all that may be asked of it under one lock
 """The fast loop: read, fold, judge, hand over, checkpoint, publish.
 
 What is remembered and what was said about alerts go into the journal in one transaction, and nothing is published
@@ -31,6 +32,7 @@ from cyberfilter.figures import figures
 from cyberfilter.floor import Floor
 from cyberfilter.future import Outlook, future
 from cyberfilter.indices.catalogue import CATALOGUE
+from cyberfilter.indices.tree import UnitVector, aggregate
 from cyberfilter.owed import Owed
 from cyberfilter.publisher import Publisher, levels
 
@@ -120,6 +122,10 @@ class Cyberfilter:
         with self._lock:
             values = [value for machine in self._floor.machines.values() for value in machine.newest.values()]
         return sorted(values, key=lambda value: (value.place, value.index))
+
+    def triples(self) -> list[UnitVector]:
+        """Return the triples of the units above the machines, as they are now."""
+        return aggregate(self._plant, self.indices(), self._clock.now())
 
     def alerts(
         self, *, is_open: bool | None = None, place: str | None = None, alert_class: AlertClass | None = None

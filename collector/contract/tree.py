@@ -31,7 +31,9 @@ class Unit(msgspec.Struct, frozen=True):
     """A unit of the recursion: its agreed time before an alert goes one level up, and who is on duty there.
 
     `duty` are names that the unit chose: of people, or of a shared phone. `hours` are the keys of `Hours` in the
-    unit's own table: timezone, shifts, closed, maintenance, grid_g_per_kwh.
+    unit's own table: timezone, shifts, closed, maintenance, grid_g_per_kwh. In a `serial` flow what stands in the unit
+    works on the same piece one after the other, so the narrowest stage is all that the unit can do; `usage` is how
+    much of this unit's output a piece of the unit above takes.
     """
 
     place: str
@@ -40,6 +42,8 @@ class Unit(msgspec.Struct, frozen=True):
     reaction_s: float | None = None
     duty: tuple[str, ...] = ()
     hours: Hours = Hours()
+    flow: Literal["parallel", "serial"] = "parallel"
+    usage: float = 1.0
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -50,10 +54,16 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Capacity(msgspec.Struct, frozen=True):
-    """What a unit agreed about an index: what it can do now, and what it could do (contract 0)."""
+    """What a unit agreed about an index: what it can do now, and what it could do (contract 0).
+
+    For the units above: `weight` turns the index into their common unit (standard hours, say), and `usage` is how much
+    of it a piece of a serial flow takes.
+    """
 
     capability: float
     potentiality: float | None = None
+    weight: float = 1.0
+    usage: float = 1.0
 
 
 class Stay(msgspec.Struct, frozen=True):
@@ -140,6 +150,7 @@ def read_plant(parsed: Mapping[str, Any]) -> Plant:
         for place, unit in units.items():
             check_place(place)
             check_hours(place, unit.hours)
+            _check_share(f"units.{place}: usage", unit.usage)
         for machine in machines.values():
             _check_machine(machine)
     except Refusal as refusal:
@@ -176,8 +187,16 @@ def _check_machine(machine: Machine) -> None:
                 "bad_stay", f"machines.{machine.device}: formerly at {stay.place} until {stay.until}: not in order"
             )
         since = stay.until
+    for index, capacity in machine.indices.items():
+        for name in ("weight", "usage"):
+            _check_share(f"machines.{machine.device}.indices.{index}: {name}", getattr(capacity, name))
     for indicator, limits in machine.limits.items():
         _check_limits(f"machines.{machine.device}.limits.{indicator}", indicator, limits)
+
+
+def _check_share(where: str, share: float) -> None:
+    if not 0.0 < share <= NUMBER_ABS_MAX:
+        raise Refusal("bad_share", f"{where} = {share} is not above 0")
 
 
 def _check_limits(where: str, indicator: str, limits: Limits) -> None:

@@ -42,6 +42,18 @@ class Triple(msgspec.Struct, frozen=True):
     performance: float
 
 
+class Revision(msgspec.Struct, frozen=True):
+    """A capability that is proposed to the unit: the mean of `count` values in a row that were beyond the agreed one.
+
+    The run lasted from `since` to `until` (Unix s).
+    """
+
+    capability: float
+    since: float
+    until: float
+    count: int
+
+
 class IndexValue(msgspec.Struct, frozen=True):
     """The newest value of an index; `at` in Unix s, `triple` None where there is no capability.
 
@@ -60,6 +72,7 @@ class IndexValue(msgspec.Struct, frozen=True):
     expected: Forecast | None
     verdict: Verdict
     potentiality_assumed: bool = False
+    revision: Revision | None = None
 
 
 def shown(value: IndexValue) -> dict[str, Any]:
@@ -80,7 +93,15 @@ def shown(value: IndexValue) -> dict[str, Any]:
         "forecast": _band(value.forecast),
         "expected": _band(value.expected),
         "verdict": value.verdict.value,
+        "revision": _revision(value.revision),
     }
+
+
+def _revision(proposed: Revision | None) -> dict[str, Any] | None:
+    if proposed is None:
+        return None
+    since, until = format_time(proposed.since), format_time(proposed.until)
+    return {"capability": proposed.capability, "since": since, "until": until, "count": proposed.count}
 
 
 def _band(forecast: Forecast | None) -> dict[str, Any] | None:
