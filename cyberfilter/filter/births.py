@@ -22,16 +22,18 @@ from cyberfilter.filter.weighing import (
     FIELDS,
     KIND,
     M0,
-    M1,
     SINCE,
     TINY,
     WEIGHT,
+    Mixture,
     Model,
     N,
     Row,
     S,
     over,
 )
+
+Places = NDArray[np.int64] | slice
 
 START, LEVEL, SLOPE, NOISE = range(4)
 """What a hypothesis says has changed; START: nothing."""
@@ -63,59 +65,89 @@ NOISE_FACTOR: Final = 6.0
 NOISE_DEGREES: Final = 4.0
 
 
-def give_birth(h: Floats, row: Row, here: Bools, model: Model) -> None:
-    """Write this row's births into their families' places; who was there moves to a free one, or is dropped."""
-    w = np.exp(h[WEIGHT])
-    a0, a1 = over(w * h[M0]), over(w * h[M1])
-    d0, d1 = h[M0] - a0, h[M1] - a1
-    v00, v01, v11 = over(w * (h[C00] + d0 * d0)), over(w * (h[C01] + d0 * d1)), over(w * (h[C11] + d1 * d1))
-    s = h[S, 0] if model.noise_known else 1.0 / over(w / h[S])
-    mixture = np.stack((a0, a1, v00, v01, v11, s, over(w * h[N])))
-    due = [here & (row.heard % each.every == each.phase) & (model.rates[each.rate] > 0) for each in FAMILIES]
-    rates = [np.where(is_due, model.rates[each.rate], 0.0) for each, is_due in zip(FAMILIES, due, strict=True)]
-    total = ((rates[0] + rates[1]) + (rates[2] + rates[3])) + rates[4]
-    dropped = np.zeros_like(total)
-    for each, is_due in zip(FAMILIES, due, strict=True):
-        if is_due.any():
-            _make_room(h, dropped, each, row.heard, is_due)
+def give_birth(h: Floats, mixed: Mixture, row: Row, here: Bools, model: Model) -> None:
+    """Write this row's births into their families' places; who was there moves to a free one, or is dropped.
+
+    They start from the moments of the mixture, but from its mean precision instead of its mean variance.
+    """
+    births = _due(row.heard, here, model)
+    if not births:
+        return
+    s = h[S, 0].copy() if model.noise_known else 1.0 / over(mixed.w / h[S])
+    flat = h.reshape(len(FIELDS), -1)
+    dropped, total = np.zeros(len(s)), np.zeros(len(s))
+    for birth in births:
+        total[birth.series] += model.rates[birth.family.rate]
+        _make_room(h, flat, dropped, birth)
     # changes come at their rates, whatever the gap: together they have 1 - exp(-rate·gap) of all weight
-    h[WEIGHT] -= total * row.gap + np.log1p(-dropped)
-    log_share = np.log(-np.expm1(-total * row.gap) / np.maximum(total, TINY) + TINY)
-    for each, rate, is_due in zip(FAMILIES, rates, due, strict=True):
-        if is_due.any():
-            _write(h, mixture, np.log(np.maximum(rate, TINY)) + log_share, each, row, is_due, model)
+    lost = total * row.gap
+    h[WEIGHT] -= lost + np.log1p(-dropped)
+    log_share = np.log(-np.expm1(-lost) / np.maximum(total, TINY) + TINY)
+    born = _born(births, mixed.moments, s, log_share, row, model)
+    for number, birth in enumerate(births):
+        flat[:, birth.place] = born[:, number, birth.series]
 
 
-def _places(each: Family, count: Floats, due: Bools) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return slot and series of each birth: a ring, in which the next place is that of the oldest."""
-    series = np.flatnonzero(due)
-    return each.slot + (count[series] // each.every).astype(np.int64) % each.slot_count, series
+class _Birth(NamedTuple):
+    """A family whose turn it is: in which series, and in which places, numbered within a field."""
+
+    family: Family
+    series: Places
+    place: Places
 
 
-def _make_room(h: Floats, dropped: Floats, each: Family, count: Floats, due: Bools) -> None:
+def _due(count: Floats, here: Bools, model: Model) -> list[_Birth]:
+    """Return the births after so many values: a ring, in which the next slot is that of the oldest.
+
+    Where all series are at the same count, as one alone is, whole rows are meant: slices are several times as fast.
+    """
+    k, families = len(count), [each for each in FAMILIES if model.rates[each.rate] > 0]
+    if k and here.all() and (count == count[0]).all():
+        heard = int(count[0])
+        slots = [(each, each.slot + heard // each.every % each.slot_count) for each in families]
+        return [
+            _Birth(each, slice(None), slice(slot * k, (slot + 1) * k))
+            for each, slot in slots
+            if heard % each.every == each.phase
+        ]
+    births = []
+    for each in families:
+        series = np.flatnonzero(here & (count % each.every == each.phase))
+        if len(series):
+            slot = each.slot + (count[series] // each.every).astype(np.int64) % each.slot_count
+            births.append(_Birth(each, series, slot * k + series))
+    return births
+
+
+def _make_room(h: Floats, flat: Floats, dropped: Floats, birth: _Birth) -> None:
     """Let each oldest of a ring take the place of the lightest free one, if it is heavier; note what is dropped."""
-    slot, series = _places(each, count, due)
-    free = h[WEIGHT, FREE]
-    worst = FREE.start + free.argmin(axis=0)[series]
-    stays = h[WEIGHT, slot, series] > h[WEIGHT, worst, series]
-    loser = np.where(stays, worst, slot)
-    dropped[series] += np.exp(h[WEIGHT, loser, series])
-    slot, worst, series = slot[stays], worst[stays], series[stays]
-    h[:, worst, series] = h[:, slot, series]
+    k, weight = h.shape[2], flat[WEIGHT]
+    worst = (h[WEIGHT, FREE].argmin(axis=0) + FREE.start) * k
+    worst += np.arange(k)
+    worst = worst[birth.series]
+    theirs, ours = weight[worst], weight[birth.place]
+    dropped[birth.series] += np.exp(np.minimum(theirs, ours))
+    stays = np.flatnonzero(ours > theirs)
+    if len(stays):
+        flat[:, worst[stays]] = flat[:, birth.place][:, stays]
 
 
-def _write(h: Floats, mixture: Floats, log_weight: Floats, each: Family, row: Row, due: Bools, model: Model) -> None:  # noqa: PLR0917
-    slot, series = _places(each, row.heard, due)
-    born = np.empty((len(FIELDS), len(series)))
-    born[: len(mixture)] = mixture[:, series]
-    s, slope = born[S].copy(), model.slope[each.rate]
-    born[C00] += (model.level[each.rate] + slope) * s
-    born[C01] += slope * s
-    born[C11] += slope * s
-    born[WEIGHT], born[BORN], born[SINCE] = log_weight[series], row.heard[series], row.time[series]
-    born[KIND], born[BASE] = each.kind, born[M0]
-    if each.kind == NOISE:
-        louder = row.heard[series] // each.every % 2 == 0
-        born[S] = np.maximum(np.where(louder, s * NOISE_FACTOR, s / NOISE_FACTOR), row.s_least[series])
-        born[N], born[BASE] = NOISE_DEGREES, np.sqrt(s)
-    h[:, slot, series] = born
+def _born(  # noqa: PLR0917 - the rows of one step
+    births: list[_Birth], moments: Floats, s: Floats, log_share: Floats, row: Row, model: Model
+) -> Floats:
+    """Return the hypotheses (fields, births, k) as they would be in any series; written only where they are due."""
+    rate = [birth.family.rate for birth in births]
+    level, slope, log_rate = model.level[rate, None], model.slope[rate, None], np.log(model.rates[rate, None])
+    born = np.empty((len(FIELDS), len(births), len(s)))
+    born[: N + 1] = moments[:, None]
+    born[C00] += (level + slope) * s
+    born[C01 : C11 + 1] += slope * s
+    born[S], born[WEIGHT], born[BORN], born[SINCE] = s, log_rate + log_share, row.heard, row.time
+    born[BASE] = moments[M0]
+    for number, (each, *_) in enumerate(births):
+        born[KIND, number] = each.kind
+        if each.kind == NOISE:
+            louder = row.heard // each.every % 2 == 0
+            born[S, number] = np.maximum(np.where(louder, s * NOISE_FACTOR, s / NOISE_FACTOR), row.s_least)
+            born[N, number], born[BASE, number] = NOISE_DEGREES, np.sqrt(s)
+    return born

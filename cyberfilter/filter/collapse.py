@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Sixteen histories into four: what two steps have been becomes one distribution for each state of the last.
 
-Sums over an axis of four are written as pairs. `sum(axis)` changes its order with the length of the other axes and so
-gives one series other bits than a batch.
+Sums are those of `over`. `sum(axis)` changes its order where the other axes have the length one and so gives one series
+other bits than a batch.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ class Moments(NamedTuple):
     s: Floats
 
 
-def over_first(x: Floats) -> Floats:
-    """Return the sum over a first axis of four."""
-    return np.asarray((x[0] + x[1]) + (x[2] + x[3]))
+def over(x: Floats, axis: int = 0) -> Floats:
+    """Return the sum over an axis before the last (which is the series), term after term in their order.
 
-
-def over_second(x: Floats) -> Floats:
-    """Return the sum over a second axis of four."""
-    return np.asarray((x[:, 0] + x[:, 1]) + (x[:, 2] + x[:, 3]))
+    NumPy adds row after row as long as a row has two numbers or more; the axis of a lone series it would add in pairs.
+    """
+    if x.shape[-1] == 1:
+        steps = np.add.accumulate(x, axis=axis)
+        return np.asarray(steps[-1] if axis == 0 else steps.take(-1, axis=axis))
+    return np.asarray(np.add.reduce(x, axis=axis))
 
 
 def collapse(histories: Moments, weight: Floats, *, noise_known: bool) -> Moments:
@@ -45,16 +46,23 @@ def collapse(histories: Moments, weight: Floats, *, noise_known: bool) -> Moment
         share, s = weight, histories.s[0]
     else:
         share = weight / histories.s
-        s = 1.0 / over_first(share)
-        share = share * s
-    m0 = over_first(share * histories.m0)
-    m1 = over_first(share * histories.m1)
+        s = 1.0 / over(share)
+        share *= s
+    m0, m1 = over(share * histories.m0), over(share * histories.m1)
     d0, d1 = histories.m0 - m0, histories.m1 - m1
+    w0, w1 = share * d0, share * d1
     return Moments(
         m0,
         m1,
-        c00=over_first(share * (histories.c00 + d0 * d0)),
-        c01=over_first(share * (histories.c01 + d0 * d1)),
-        c11=over_first(share * (histories.c11 + d1 * d1)),
+        c00=_spread(share, histories.c00, w0, d0),
+        c01=_spread(share, histories.c01, w0, d1),
+        c11=_spread(share, histories.c11, w1, d1),
         s=s,
     )
+
+
+def _spread(share: Floats, within: Floats, weighted: Floats, off: Floats) -> Floats:
+    """Return the covariance within the histories and among them."""
+    found = share * within
+    found += weighted * off
+    return over(found)

@@ -14,17 +14,17 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from cyberfilter.filter.births import FREE, LEVEL, NOISE, SLOPE, START, give_birth
-from cyberfilter.filter.kernel import State
+from cyberfilter.filter.kernel import Bools, State
 from cyberfilter.filter.model import Floats
 from cyberfilter.filter.tables import normal_cdf, t_quantile
 from cyberfilter.filter.weighing import (
     BASE,
     BORN,
+    C00,
     C11,
     KIND,
     M0,
     M1,
-    MOVED_COUNT,
     SINCE,
     TINY,
     WEIGHT,
@@ -33,6 +33,7 @@ from cyberfilter.filter.weighing import (
     Row,
     S,
     evolve,
+    mixture,
     over,
     weigh,
 )
@@ -45,6 +46,8 @@ FRESH: Final = 3
 
 class Found(NamedTuple):
     """What the datum said, each (k), on the scale of the filter; `p_fresh`: a change in the last FRESH values.
+
+    `mean`, `scale` and `half` are what had been expected of it (predict).
 
     `kind` is the likeliest sort of change, however unlikely; `since`, `before` and `after` are its likeliest birth,
     what was then and what is now: the level, the slope (`after` alone) or the noise's standard deviation.
@@ -62,6 +65,9 @@ class Found(NamedTuple):
     since: Floats
     before: Floats
     after: Floats
+    mean: Floats
+    scale: Floats
+    half: Floats
 
 
 def degrees(state: State) -> Floats:
@@ -83,12 +89,13 @@ def predict(h: Floats, row: Row, model: Model) -> tuple[Floats, Floats, Floats]:
 
     The mixture of all hypotheses by their weights, with Student's quantile at their mean degrees of freedom.
     """
-    moved, w = evolve(h, row, model), np.exp(h[WEIGHT])
-    mean = over(w * moved.a0)
-    off = moved.a0 - mean
-    scale = np.sqrt(over(w * (moved.r00 + moved.s + off * off)))
-    nu = np.full_like(mean, np.inf) if model.noise_known else row.discount * over(w * moved.n)
-    return mean, scale, scale * t_quantile(nu)
+    return _expected(mixture(evolve(h.copy(), row, model)).moments, row, model)
+
+
+def _expected(moments: Floats, row: Row, model: Model) -> tuple[Floats, Floats, Floats]:
+    scale = np.sqrt(moments[C00] + moments[S])
+    nu = np.full_like(scale, np.inf) if model.noise_known else row.discount * moments[N]
+    return moments[M0], scale, scale * t_quantile(nu)
 
 
 def advance(h: Floats, row: Row, model: Model) -> Found:
@@ -97,35 +104,51 @@ def advance(h: Floats, row: Row, model: Model) -> Found:
     A missing datum lets them move on: nothing is born, nothing weighed, and the evidence is not a number.
     """
     gone = np.isnan(row.z)
-    h[:MOVED_COUNT] = evolve(h, row, model)[:MOVED_COUNT]
-    unmet = h[:, :, gone]
-    give_birth(h, row, ~gone, model)
-    p_outlier, log_evidence = weigh(h, np.where(gone, h[M0, 0], row.z), row, model)
-    if gone.any():
-        h[:, :, gone] = unmet
+    some_gone = bool(gone.any())
+    mixed = mixture(evolve(h, row, model))
+    expected, z = _expected(mixed.moments, row, model), row.z
+    if some_gone:
+        unmet, z = h[:, :, gone], np.where(gone, mixed.moments[M0], z)
+    give_birth(h, mixed, row, ~gone, model)
+    p_outlier, log_evidence, w = weigh(h, z, row, model)
+    if some_gone:
+        h[:, :, gone], w[:, gone] = unmet, np.exp(unmet[WEIGHT])
         p_outlier, log_evidence = np.where(gone, model.outlier, p_outlier), np.where(gone, np.nan, log_evidence)
-    return _read(h, row, p_outlier, log_evidence)
+    return _read(h, w, row, (p_outlier, log_evidence), expected)
 
 
-def _read(h: Floats, row: Row, p_outlier: Floats, log_evidence: Floats) -> Found:
-    w = np.exp(h[WEIGHT])
-    recent = np.where(h[BORN] > row.heard - LOOK_BACK, w, 0.0)
-    mass = np.stack([over(np.where(h[KIND] == kind, recent, 0.0)) for kind in (LEVEL, SLOPE, NOISE)])
+def _read(
+    h: Floats, w: Floats, row: Row, told: tuple[Floats, Floats], expected: tuple[Floats, Floats, Floats]
+) -> Found:
+    recent = _cleared(w, (h[BORN] <= row.heard - LOOK_BACK) | (h[KIND] == START))
+    mass = np.empty((3, len(row.z)))
+    for kind in (LEVEL, SLOPE, NOISE):
+        mass[kind - LEVEL] = over(_cleared(recent, h[KIND] != kind))
     kind = mass.argmax(axis=0) + LEVEL
-    likeliest = np.where(h[KIND] == kind, recent, -1.0).argmax(axis=0)
-    one = h[:, likeliest, np.arange(h.shape[2])]
-    fresh = np.where((h[BORN] > row.heard - FRESH) & (h[KIND] > START), w, 0.0)
+    likeliest = _cleared(recent, h[KIND] != kind, -1.0).argmax(axis=0) * len(row.z) + np.arange(len(row.z))
+    since, before, level, slope, s = (h[field].take(likeliest) for field in (SINCE, BASE, M0, M1, S))
+    mean = over(w * h[: M1 + 1], axis=1)
     return Found(
-        level=over(w * h[M0]),
-        slope=over(w * h[M1]),
+        level=mean[M0],
+        slope=mean[M1],
         p_slope_negative=over(w * normal_cdf(-h[M1] / np.sqrt(np.maximum(h[C11], TINY)))),
         sigma=np.sqrt(over(w * h[S])),
-        log_evidence=log_evidence,
+        log_evidence=told[1],
         p_change=np.minimum((mass[0] + mass[1]) + mass[2], 1.0),
-        p_fresh=over(fresh),
-        p_outlier=p_outlier,
+        p_fresh=over(_cleared(recent, h[BORN] <= row.heard - FRESH)),
+        p_outlier=told[0],
         kind=kind.astype(np.float64),
-        since=one[SINCE],
-        before=one[BASE],
-        after=np.where(kind == LEVEL, one[M0], np.where(kind == SLOPE, one[M1], np.sqrt(one[S]))),
+        since=since,
+        before=before,
+        after=np.where(kind == LEVEL, level, np.where(kind == SLOPE, slope, np.sqrt(s))),
+        mean=expected[0],
+        scale=expected[1],
+        half=expected[2],
     )
+
+
+def _cleared(w: Floats, where: Bools, figure: float = 0.0) -> Floats:
+    """Return a copy with that figure at some places: several times as fast as a choice number by number."""
+    kept = w.copy()
+    np.copyto(kept, figure, where=where)
+    return kept

@@ -26,7 +26,17 @@ from cyberfilter.filter.births import COUNT, LEVEL, NOISE
 from cyberfilter.filter.hypotheses import Found
 from cyberfilter.filter.memory import AT
 from cyberfilter.filter.model import Floats
-from cyberfilter.filter.rows import GAP_MAX, Forecasts, Rules, Verdicts, band, discount_of, gap_of, hold, remember
+from cyberfilter.filter.rows import (
+    Forecasts,
+    Rules,
+    Verdicts,
+    band,
+    discount_of,
+    first,
+    gap_of,
+    hold,
+    remember,
+)
 from cyberfilter.filter.verdict import Bools, Judged
 from cyberfilter.filter.weighing import FIELDS, Model, Row
 
@@ -74,16 +84,18 @@ def start(columns: Floats) -> None:
 
 def expect(columns: Floats, time_s: Floats, rules: Rules, model: Model) -> Forecasts:
     """Return the forecasts for values at these times (k); nothing is changed."""
-    row = _row(columns, time_s, np.full_like(time_s, np.nan), rules)
-    return band(columns, hypotheses.predict(_hypotheses(columns), row, model), rules)
+    started, learning = columns[AT["n"]] > 0, columns[AT["values"]] < rules.learning_count
+    row = _row(columns, time_s, np.full_like(time_s, np.nan), started, learning, rules)
+    return band(hypotheses.predict(_hypotheses(columns), row, model), first(columns, started, rules), rules)
 
 
 def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Model) -> Verdicts:
     """Return what the rows say; the columns (height, k; contiguous) then remember them. NaN is missing."""
-    expected = expect(columns, time_s, rules, model)
-    started = columns[AT["n"]] > 0
-    row = _row(columns, time_s, rules.transform.forward(value), rules)
+    started, learning = columns[AT["n"]] > 0, columns[AT["values"]] < rules.learning_count
+    early = first(columns, started, rules)
+    row = _row(columns, time_s, rules.transform.forward(value), started, learning, rules)
     found = _find(columns, row, started, rules, model)
+    expected = band((found.mean, found.scale, found.half), early, rules)
     transform, stretch = rules.transform, rules.transform.stretch(found.level)
     found = found._replace(level=transform.back(found.level), slope=found.slope * stretch, sigma=found.sigma * stretch)
     size = np.where(
@@ -91,10 +103,9 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
         transform.back(found.after) - transform.back(found.before),
         np.where(found.kind == NOISE, found.after - found.before, found.after) * stretch,
     )
-    learning = columns[AT["values"]] < rules.learning_count
-    past = Past(*(columns[(_AT | AT)[name]] for name in Past._fields))
+    past = Past(*(columns[row] for row in _PAST))
     judged = _judge(found, size, past, missing=np.isnan(value), early=~started | learning, starting=~started)
-    unknown = np.full((len(value), 4), np.nan)
+    unknown = np.full((3, len(value), 4), np.nan)
     verdicts = Verdicts(
         t=time_s,
         y=value,
@@ -105,17 +116,18 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
         change_size=judged.size,
         score=np.full_like(value, np.nan),
         verdict=judged.verdict,
-        p=unknown,
-        one_back=unknown.copy(),
-        two_back=unknown.copy(),
+        p=unknown[0],
+        one_back=unknown[1],
+        two_back=unknown[2],
     )
-    columns[_AT["outlier_2"]], columns[_AT["outlier_1"]] = past.outlier_1.copy(), found.p_outlier
-    columns[_AT["value_2"]] = columns[AT["value_1"]]
+    columns[_AT["outlier_2"]] = columns[_AT["outlier_1"]]
+    columns[_AT["outlier_1"]], columns[_AT["value_2"]] = found.p_outlier, columns[AT["value_1"]]
     remember(columns, verdicts, started)
     return verdicts
 
 
 _TOLD: Final = ("level", "slope", "p_slope_negative", "sigma", "log_evidence", "p_change", "p_outlier")
+_PAST: Final = tuple((_AT | AT)[name] for name in Past._fields)
 
 
 def _hypotheses(columns: Floats) -> Floats:
@@ -126,17 +138,20 @@ def _grid(columns: Floats) -> Floats:
     return columns[_ROW["grid"]].reshape(adaptivity.FIELD_COUNT, len(adaptivity.DISCOUNTS), columns.shape[1])
 
 
-def _row(columns: Floats, time_s: Floats, z: Floats, rules: Rules) -> Row:
-    raw = (time_s - columns[AT["clock"]]) / rules.cadence_s
+def _row(  # noqa: PLR0917 - the columns of one step
+    columns: Floats, time_s: Floats, z: Floats, started: Bools, learning: Bools, rules: Rules
+) -> Row:
+    gap, reset = gap_of(columns, time_s, rules)
+    kept = columns[_AT["adaptivity"]]
     return Row(
         z=z,
         time=time_s,
-        gap=gap_of(columns, time_s, rules),
-        reset=np.isfinite(raw) & (raw > GAP_MAX),
+        gap=gap,
+        reset=reset,
         heard=columns[_AT["heard"]].copy(),
-        discount=discount_of(columns, rules),
-        adaptivity=np.where(columns[AT["n"]] > 0, columns[_AT["adaptivity"]], 1.0),
-        s_least=columns[AT["s_least"]].copy(),
+        discount=discount_of(learning, rules),
+        adaptivity=kept if started.all() else np.where(started, kept, 1.0),
+        s_least=columns[AT["s_least"]],
     )
 
 
@@ -162,10 +177,12 @@ def _find(columns: Floats, row: Row, started: Bools, rules: Rules, model: Model)
 def _run(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
     found = hypotheses.advance(_hypotheses(columns), row, model)
     learning = columns[AT["values"]] < rules.learning_count
-    if learning.any():
-        some, own = np.compress(learning, columns, axis=1), _some(row, learning)
-        some[_AT["adaptivity"]] = adaptivity.learn(_grid(some), own, model)
-        columns[:, learning] = some
+    if learning.all() and len(learning):
+        columns[_AT["adaptivity"]] = adaptivity.learn(_grid(columns), row, model)
+    elif learning.any():
+        grid = np.ascontiguousarray(_grid(columns)[:, :, learning])
+        columns[_AT["adaptivity"], learning] = adaptivity.learn(grid, _some(row, learning), model)
+        _grid(columns)[:, :, learning] = grid
     columns[_AT["heard"]] += ~np.isnan(row.z)
     return found
 
@@ -190,6 +207,9 @@ def _hold(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
         since=unknown,
         before=unknown,
         after=unknown,
+        mean=unknown,
+        scale=unknown,
+        half=unknown,
     )
 
 

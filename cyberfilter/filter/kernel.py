@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cyberfilter.filter.collapse import Moments, collapse, over_first, over_second
+from cyberfilter.filter.collapse import Moments, collapse, over
 from cyberfilter.filter.model import Floats, Profile
 from cyberfilter.filter.tables import log_t_constant, normal_cdf, t_quantile
 
@@ -48,7 +48,10 @@ class State(NamedTuple):
 
 
 class Readout(NamedTuple):
-    """What one datum said, each (k) or (k, 4): the columns of the contract, on the scale of the filter."""
+    """What one datum said, each (k) or (k, 4): the columns of the contract, on the scale of the filter.
+
+    `mean`, `scale` and `half` are what had been expected of it (predict).
+    """
 
     level: Floats
     slope: Floats
@@ -58,6 +61,9 @@ class Readout(NamedTuple):
     p: Floats
     one_back: Floats
     two_back: Floats
+    mean: Floats
+    scale: Floats
+    half: Floats
 
 
 def model_of(profile: Profile, *, noise_known: bool) -> Model:
@@ -76,15 +82,15 @@ def predict(state: State, gap: Floats, nu: Floats, model: Model) -> tuple[Floats
     The whole mixture would be two to three times as wide as what is normal; so the band is the steady component's,
     moment-matched over the four states before. `gap` in cadences; Student's quantile at ν degrees of freedom.
     """
-    before = state.moments
-    mean_each = before.m0 + gap * before.m1
-    mean = over_first(state.p * mean_each)
-    spread = _moved(before.c00, before.c01, before.c11, gap)
-    growth = before.s * gap * (model.level[0, 0] + model.slope[0, 0]) + before.s * model.observation[0, 0]
-    off = mean_each - mean
-    scale = np.sqrt(over_first(state.p * (spread + growth + off * off)))
-    half = scale * t_quantile(np.full_like(mean, np.inf) if model.noise_known else nu)
-    return mean, scale, half
+    prior, q = _evolve(state.moments, gap, model)
+    return _expected(prior.m0[:, 0], q[:, 0], state.p, nu, model)
+
+
+def _expected(each: Floats, q: Floats, p: Floats, nu: Floats, model: Model) -> tuple[Floats, Floats, Floats]:
+    mean = over(p * each)
+    off = each - mean
+    scale = np.sqrt(over(p * (q + off * off)))
+    return mean, scale, scale * t_quantile(np.full_like(mean, np.inf) if model.noise_known else nu)
 
 
 def _moved(c00: Floats, c01: Floats, c11: Floats, gap: Floats) -> Floats:
@@ -99,14 +105,18 @@ def advance(state: State, z: Floats, gap: Floats, nu: Floats, model: Model) -> t
     """
     missing = np.isnan(z)
     gone = missing if missing.any() else None
-    prior, error, q = _evolve(state.moments, z, gap, model)
-    error = _unless(gone, error, 0.0)
-    log_likelihood = _unless(gone, _log_likelihood(error, q, nu, model), 0.0)
+    prior, q = _evolve(state.moments, gap, model)
+    expected = _expected(prior.m0[:, 0], q[:, 0], state.p, nu, model)
+    error = _unless(gone, z - prior.m0, 0.0)
+    inverse = np.divide(1.0, q, out=q)
+    ratio = error * error * inverse
+    log_likelihood = _unless(gone, _log_likelihood(ratio, inverse, nu, model), 0.0)
     joint, log_total = _weigh(model.log_probability + np.log(state.p)[:, None] + log_likelihood)
-    p = over_first(joint)
-    one_back = over_second(joint)
-    weight = joint / p
-    moments = collapse(_learn(prior, error, q, nu, gone, model), weight, noise_known=model.noise_known)
+    p = over(joint)
+    one_back = over(joint, axis=1)
+    weight = np.divide(joint, p, out=joint)
+    posterior = _learn(prior, error, inverse, ratio, nu, gone, model)
+    moments = collapse(posterior, weight, noise_known=model.noise_known)
     after = State(
         moments=moments._replace(s=np.maximum(moments.s, state.s_least)),
         p=p,
@@ -116,7 +126,7 @@ def advance(state: State, z: Floats, gap: Floats, nu: Floats, model: Model) -> t
     )
     constant = -0.5 * _LOG_2_PI if model.noise_known else log_t_constant(nu)
     log_evidence = _unless(gone, log_total + constant, np.nan)
-    return after, _read(after, log_evidence, one_back, over_second(state.back * one_back))
+    return after, _read(after, log_evidence, one_back, over(state.back * one_back, axis=1), expected)
 
 
 def _unless(gone: Bools | None, figures: Floats, otherwise: Floats | float) -> Floats:
@@ -124,63 +134,91 @@ def _unless(gone: Bools | None, figures: Floats, otherwise: Floats | float) -> F
     return figures if gone is None else np.where(gone, otherwise, figures)
 
 
-def _evolve(before: Moments, z: Floats, gap: Floats, model: Model) -> tuple[Moments, Floats, Floats]:
-    """Return the sixteen priors (4, 4, k), the errors of their forecasts and the variances of these."""
+def _evolve(before: Moments, gap: Floats, model: Model) -> tuple[Moments, Floats]:
+    """Return the sixteen priors (4, 4, k) and the variances of their forecasts."""
     s = before.s[:, None]
     moved = s * gap
     slope = moved * model.slope
     a0 = (before.m0 + gap * before.m1)[:, None]
-    r00 = _moved(before.c00, before.c01, before.c11, gap)[:, None] + moved * model.level + slope
+    r00 = moved * model.level
+    r00 += _moved(before.c00, before.c01, before.c11, gap)[:, None]
+    r00 += slope
     r01 = (before.c01 + gap * before.c11)[:, None] + slope
-    r11 = before.c11[:, None] + slope
+    slope += before.c11[:, None]
+    r11 = slope
     prior = Moments(a0, before.m1[:, None], r00, r01, r11, s)
-    return prior, z - a0, r00 + s * model.observation
+    q = s * model.observation
+    q += r00
+    return prior, q
 
 
-def _log_likelihood(error: Floats, q: Floats, nu: Floats, model: Model) -> Floats:
-    """Return the log density of each error but for the constant that all sixteen share."""
-    ratio = error * error / q
-    if model.noise_known:
-        return np.asarray(-0.5 * (np.log(q) + ratio))
-    return np.asarray(-0.5 * (np.log(q) + (nu + 1.0) * np.log1p(ratio / nu)))
+def _log_likelihood(ratio: Floats, inverse: Floats, nu: Floats, model: Model) -> Floats:
+    """Return the log density of each error (its square by its variance) but for the constant that all sixteen share."""
+    found = np.log(inverse)
+    found -= ratio if model.noise_known else (nu + 1.0) * np.log1p(ratio / nu)
+    found *= 0.5
+    return found
 
 
 def _weigh(log_joint: Floats) -> tuple[Floats, Floats]:
     """Return the sixteen probabilities and the log of what they added up to."""
-    rows = np.maximum(np.maximum(log_joint[0], log_joint[1]), np.maximum(log_joint[2], log_joint[3]))
-    peak = np.maximum(np.maximum(rows[0], rows[1]), np.maximum(rows[2], rows[3]))
-    joint = np.exp(log_joint - peak)
-    total = over_first(over_first(joint))
-    joint = np.maximum(joint / total, _JOINT_FLOOR)
-    return joint / over_first(over_first(joint)), peak + np.log(total)
+    peak = log_joint.max(axis=(0, 1))
+    log_joint -= peak
+    joint = np.exp(log_joint, out=log_joint)
+    total = over(over(joint))
+    joint /= total
+    np.maximum(joint, _JOINT_FLOOR, out=joint)
+    joint /= over(over(joint))
+    return joint, peak + np.log(total)
 
 
-def _learn(  # noqa: PLR0917 - six arrays of one step
-    prior: Moments, error: Floats, q: Floats, nu: Floats, gone: Bools | None, model: Model
+def _learn(  # noqa: PLR0917 - the arrays of one step
+    prior: Moments, error: Floats, inverse: Floats, ratio: Floats, nu: Floats, gone: Bools | None, model: Model
 ) -> Moments:
-    """Return the sixteen posteriors; where the datum is missing, the priors."""
-    gain1 = _unless(gone, prior.c01 / q, 0.0)
-    left = _unless(gone, prior.s * model.observation / q, 1.0)
-    m0 = prior.m0 + _unless(gone, prior.c00 / q, 0.0) * error
-    m1 = prior.m1 + gain1 * error
-    c00, c01 = prior.c00 * left, prior.c01 * left
-    c11 = np.maximum(prior.c11 - gain1 * prior.c01, 0.0)
+    """Return the sixteen posteriors; where the datum is missing, the priors. `inverse` and `ratio` are used up."""
+    if gone is not None:
+        inverse[:, :, gone] = 0.0
+    left = _unless(gone, prior.s * model.observation * inverse, 1.0)
+    surprise = ratio
+    if not model.noise_known:
+        surprise += nu
+        surprise /= nu + 1.0
+        surprise = _unless(gone, surprise, 1.0)
+        left *= surprise
+    c11 = prior.c01 * prior.c01
+    c11 *= inverse
+    np.maximum(np.subtract(prior.c11, c11, out=c11), 0.0, out=c11)
+    inverse *= error
+    m0, m1 = prior.c00 * inverse, prior.c01 * inverse
+    m0 += prior.m0
+    m1 += prior.m1
+    c00, c01 = np.multiply(prior.c00, left, out=prior.c00), prior.c01 * left
     if model.noise_known:
-        return Moments(m0, m1, c00, c01, c11, np.broadcast_to(prior.s, q.shape))
-    surprise = _unless(gone, (nu + error * error / q) / (nu + 1.0), 1.0)
-    return Moments(m0, m1, c00 * surprise, c01 * surprise, c11 * surprise, prior.s * surprise)
+        return Moments(m0, m1, c00, c01, c11, np.broadcast_to(prior.s, left.shape))
+    c11 *= surprise
+    surprise *= prior.s
+    return Moments(m0, m1, c00, c01, c11, surprise)
 
 
-def _read(after: State, log_evidence: Floats, one_back: Floats, two_back: Floats) -> Readout:
+def _read(
+    after: State,
+    log_evidence: Floats,
+    one_back: Floats,
+    two_back: Floats,
+    expected: tuple[Floats, Floats, Floats],
+) -> Readout:
     moments, p = after.moments, after.p
     falling = normal_cdf(-moments.m1 / np.sqrt(np.maximum(moments.c11, 1e-300)))
     return Readout(
-        level=over_first(p * moments.m0),
-        slope=over_first(p * moments.m1),
-        p_slope_negative=over_first(p * falling),
-        sigma=np.sqrt(over_first(p * moments.s)),
+        level=over(p * moments.m0),
+        slope=over(p * moments.m1),
+        p_slope_negative=over(p * falling),
+        sigma=np.sqrt(over(p * moments.s)),
         log_evidence=log_evidence,
         p=p,
         one_back=one_back,
         two_back=two_back,
+        mean=expected[0],
+        scale=expected[1],
+        half=expected[2],
     )

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What is remembered of a series: 64 numbers in one column (a filter may add its own), and the bytes of a checkpoint.
 
-A checkpoint is an npz of two members, `header` (JSON) and `block` (64 or more, N); the same state gives the same bytes.
+A checkpoint is a name, the length of a header (4 bytes), the header (JSON), the block (64 or more rows of N numbers) as
+it is, and the CRC-32 of all this: a copy and one pass. Numbers are little-endian. The same state gives the same bytes.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -44,8 +46,12 @@ ROW: Final = {name: slice(at, at + width) for (name, width), at in zip(_LAYOUT, 
 AT: Final = {name: int(rows.start) for name, rows in ROW.items()}
 """The first of these rows: the only one of most."""
 HEIGHT: Final[int] = _STARTS[-1]
-VERSION: Final = 1
+VERSION: Final = 2
+_ARCHIVED: Final = 1
+"""The version before, an npz of `header` and `block`: it is still read, for what was learned is not thrown away."""
 _NAME: Final = "cybersyn filter bank"
+_MAGIC: Final = f"{_NAME}\n".encode()
+_WORD: Final = 4
 _S_SHARE_LEAST: Final = 1e-6
 """A learned noise variance stays above this share of the one that it started from."""
 
@@ -95,26 +101,42 @@ def put_state(columns: Floats, state: State) -> None:
 
 def pack(header: dict[str, Any], block: Floats) -> bytes:
     """Return the checkpoint's bytes; `unpack` undoes it bit for bit."""
-    described = {"what": _NAME, "version": VERSION, "numpy": np.__version__, **header}
-    text = np.frombuffer(json.dumps(described, sort_keys=True).encode(), dtype=np.uint8)
-    blob = io.BytesIO()
-    with zipfile.ZipFile(blob, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in (("header", text), ("block", block)):
-            # a ZipInfo of its own has a fixed date: equal states give equal bytes
-            with archive.open(zipfile.ZipInfo(name + ".npy"), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
-    return blob.getvalue()
+    described = {"what": _NAME, "version": VERSION, "numpy": np.__version__, "shape": block.shape, **header}
+    text = json.dumps(described, sort_keys=True).encode()
+    rows = np.asarray(block, dtype="<f8")
+    parts: list[bytes | memoryview] = [_MAGIC, len(text).to_bytes(_WORD, "little"), text]
+    parts += [row.data.cast("B") for row in rows] if rows.size else []
+    checksum = 0
+    for part in parts:
+        checksum = zlib.crc32(part, checksum)
+    return b"".join([*parts, checksum.to_bytes(_WORD, "little")])
 
 
 def unpack(blob: bytes, heights: Mapping[str, int]) -> tuple[dict[str, Any], Floats]:
     """Return header and block; a Refusal where the bytes are no checkpoint of this version. `heights`: by filter."""
     try:
-        with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
-            header, block = json.loads(archive["header"].tobytes()), archive["block"]
+        header, block = _opened(blob) if blob.startswith(_MAGIC) else _opened_archive(blob)
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise Refusal("not_a_checkpoint", f"{len(blob)} bytes are no checkpoint of a filter bank: {error}") from None
+    height = heights.get(header.get("filter", ""))
     found = (header.get("what"), header.get("version"), block.shape[:1])
-    readable = (_NAME, VERSION, (heights.get(header.get("filter")),))
-    if found != readable:
-        raise Refusal("other_checkpoint", f"checkpoint is {found}, this program reads {readable}")
-    return header, np.asarray(block, dtype=np.float64)
+    readable = [(_NAME, version, (height,)) for version in (VERSION, _ARCHIVED)]
+    if found not in readable:
+        raise Refusal("other_checkpoint", f"checkpoint is {found}, this program reads {readable[0]}")
+    return header, block
+
+
+def _opened(blob: bytes) -> tuple[dict[str, Any], Floats]:
+    """Return header and block; a ValueError where a byte is missing or another."""
+    whole = memoryview(blob)
+    if zlib.crc32(whole[:-_WORD]) != int.from_bytes(whole[-_WORD:], "little"):
+        raise ValueError("its checksum is another one")
+    start = len(_MAGIC) + _WORD
+    end = start + int.from_bytes(whole[len(_MAGIC) : start], "little")
+    header = json.loads(blob[start:end])
+    return header, np.frombuffer(whole[end:-_WORD], dtype="<f8").reshape(header["shape"]).astype(np.float64)
+
+
+def _opened_archive(blob: bytes) -> tuple[dict[str, Any], Floats]:
+    with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
+        return json.loads(archive["header"].tobytes()), np.asarray(archive["block"], dtype=np.float64)

@@ -78,45 +78,66 @@ class Verdicts(NamedTuple):
 
 def expect(columns: Floats, time_s: Floats, rules: Rules) -> Forecasts:
     """Return the forecasts for values at these times (k); nothing is changed."""
-    gap, nu = gap_of(columns, time_s, rules), discount_of(columns, rules) * columns[AT["n"]]
-    return band(columns, predict(memory.state_of(columns), gap, nu, rules.model), rules)
+    started, learning = columns[AT["n"]] > 0, columns[AT["values"]] < rules.learning_count
+    gap, nu = gap_of(columns, time_s, rules)[0], discount_of(learning, rules) * columns[AT["n"]]
+    predicted = predict(memory.state_of(columns), gap, nu, rules.model)
+    return band(predicted, first(columns, started, rules), rules)
 
 
-def band(columns: Floats, predicted: tuple[Floats, Floats, Floats], rules: Rules) -> Forecasts:
+class First(NamedTuple):
+    """What the first values of some series let expect, each (k): used where the filter has not `started`."""
+
+    started: Bools
+    mean: Floats
+    scale: Floats
+    half: Floats
+
+
+def first(columns: Floats, started: Bools, rules: Rules) -> First | None:
+    """Return what is expected where the filter has not started; None where all have."""
+    if started.all():
+        return None
+    kept = columns[ROW["kept"]]
+    begun = begin(kept, rules.prior)
+    two = ~np.isnan(kept[1])
+    spread = np.sqrt(np.maximum(begun.noise, begun.level_variance))
+    margin = spread * t_quantile(np.full_like(spread, START_DEGREES))
+    return First(started, *(np.where(two, part, np.nan) for part in (begun.level, spread, margin)))
+
+
+def band(predicted: tuple[Floats, Floats, Floats], early: First | None, rules: Rules) -> Forecasts:
     """Return mean, scale and half-width of the filter, or of the first values, in the value's own unit."""
     mean, scale, half = predicted
-    started = columns[AT["n"]] > 0
-    if not started.all():
-        kept = columns[ROW["kept"]]
-        begun = begin(kept, rules.prior)
-        two = ~np.isnan(kept[1])
-        spread = np.sqrt(np.maximum(begun.noise, begun.level_variance))
-        margin = spread * t_quantile(np.full_like(spread, START_DEGREES))
-        early = [np.where(two, part, np.nan) for part in (begun.level, spread, margin)]
-        mean, scale, half = (np.where(started, *both) for both in zip((mean, scale, half), early, strict=True))
+    if early is not None:
+        mean, scale, half = (np.where(early.started, *both) for both in zip(predicted, early[1:], strict=True))
     back, low, high = band_back(rules.transform, mean, half)
     return Forecasts(back, scale * rules.transform.stretch(mean), low, high)
 
 
-def gap_of(columns: Floats, time_s: Floats, rules: Rules) -> Floats:
-    """Return the time since the last row in cadences, at most GAP_MAX; 1 before there was a row."""
-    gap = (time_s - columns[AT["clock"]]) / rules.cadence_s
-    return np.where(np.isinf(gap), 1.0, np.minimum(np.maximum(gap, 0.0), GAP_MAX))
+def gap_of(columns: Floats, time_s: Floats, rules: Rules) -> tuple[Floats, Bools]:
+    """Return the time since the last row in cadences, at most GAP_MAX, and where it was longer; 1 before any row."""
+    raw = (time_s - columns[AT["clock"]]) / rules.cadence_s
+    gap = np.minimum(np.maximum(raw, 0.0), GAP_MAX)
+    long = raw > GAP_MAX
+    if long.any():
+        never = raw == np.inf
+        gap[never], long[never] = 1.0, False
+    return gap, long
 
 
-def discount_of(columns: Floats, rules: Rules) -> Floats:
+def discount_of(learning: Bools, rules: Rules) -> Floats:
     """Return the share of the noise variance's degrees of freedom that is kept; while learning nothing is forgotten."""
-    learning = columns[AT["values"]] < rules.learning_count
     return np.where(learning, 1.0, rules.variance_discount)
 
 
 def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules) -> Verdicts:
     """Return what the rows say; the columns (height, k; contiguous) then remember them. NaN is missing."""
-    gap, nu = gap_of(columns, time_s, rules), discount_of(columns, rules) * columns[AT["n"]]
-    expected = expect(columns, time_s, rules)
-    started = columns[AT["n"]] > 0
+    started, learning = columns[AT["n"]] > 0, columns[AT["values"]] < rules.learning_count
+    early = first(columns, started, rules)
+    gap, nu = gap_of(columns, time_s, rules)[0], discount_of(learning, rules) * columns[AT["n"]]
     readout = _read(columns, rules.transform.forward(value), gap, nu, rules)
-    judged, now = _judge(columns, readout, np.isnan(value), ~started, rules)
+    expected = band((readout.mean, readout.scale, readout.half), early, rules)
+    judged, now = _judge(columns, readout, np.isnan(value), ~started, learning, rules)
     verdicts = Verdicts(
         t=time_s,
         y=value,
@@ -168,6 +189,8 @@ def _run(columns: Floats, z: Floats, gap: Floats, nu: Floats, rules: Rules) -> R
     after, readout = advance(memory.state_of(columns), z, gap, nu, rules.model)
     memory.put_state(columns, after)
     rows = columns[AT["rows"]]
+    if rows.min(initial=2) >= 2:  # noqa: PLR2004 - two rows back
+        return readout
     return readout._replace(
         one_back=np.where(rows >= 1, readout.one_back, np.nan),
         two_back=np.where(rows >= 2, readout.two_back, np.nan),  # noqa: PLR2004 - two rows back
@@ -201,10 +224,15 @@ def _hold(columns: Floats, z: Floats, rules: Rules) -> Readout:
         p=np.broadcast_to(np.array(rules.profile.probability)[:, None], four),
         one_back=np.full(four, np.nan),
         two_back=np.full(four, np.nan),
+        mean=np.full_like(z, np.nan),
+        scale=np.full_like(z, np.nan),
+        half=np.full_like(z, np.nan),
     )
 
 
-def _judge(columns: Floats, readout: Readout, missing: Bools, starting: Bools, rules: Rules) -> tuple[Judged, Now]:
+def _judge(  # noqa: PLR0917 - the columns of one step
+    columns: Floats, readout: Readout, missing: Bools, starting: Bools, learning: Bools, rules: Rules
+) -> tuple[Judged, Now]:
     transform = rules.transform
     stretch = transform.stretch(readout.level)
     now = Now(
@@ -217,7 +245,7 @@ def _judge(columns: Floats, readout: Readout, missing: Bools, starting: Bools, r
         p_slope_negative=readout.p_slope_negative,
         missing=missing,
         starting=starting,
-        learning=columns[AT["values"]] < rules.learning_count,
+        learning=learning,
     )
     return judge(now, Before(*(columns[AT[name]] for name in Before._fields))), now
 
@@ -225,17 +253,17 @@ def _judge(columns: Floats, readout: Readout, missing: Bools, starting: Bools, r
 def remember(columns: Floats, verdicts: Verdicts, started: Bools) -> None:
     """Shift what the next rows look back on."""
     lean = np.where(verdicts.p_slope_negative > 0.5, -1.0, 1.0)  # noqa: PLR2004 - the likelier sign
-    turned = np.where(lean == columns[AT["leaning"]], columns[AT["turned"]], verdicts.t)
+    turned = lean != columns[AT["leaning"]]
+    np.copyto(columns[AT["turned"]], verdicts.t, where=turned)
     for name, new in (
-        ("time_2", columns[AT["time_1"]].copy()),
+        ("time_2", columns[AT["time_1"]]),
         ("time_1", verdicts.t),
         ("value_1", verdicts.y),
-        ("expected_2", columns[AT["expected_1"]].copy()),
+        ("expected_2", columns[AT["expected_1"]]),
         ("expected_1", verdicts.forecast_mean),
         ("leaning", lean),
-        ("turned", turned),
         ("clock", verdicts.t),
-        ("rows", columns[AT["rows"]] + started),
-        ("values", columns[AT["values"]] + ~np.isnan(verdicts.y)),
     ):
-        columns[ROW[name]] = new
+        columns[AT[name]] = new
+    columns[AT["rows"]] += started
+    columns[AT["values"]] += verdicts.y == verdicts.y

@@ -23,7 +23,8 @@ _BAND: Final = 0.95
 
 def _normal_table() -> Floats:
     """Return a cubic (4 coefficients, constant first) between every two nodes, from Φ and its slope there (Hermite)."""
-    at = [k / _PER_SIGMA for k in range(int(_SIGMA_MAX * _PER_SIGMA) + 2)]
+    last = int(_SIGMA_MAX * _PER_SIGMA)
+    at = [k / _PER_SIGMA for k in range(-last, last + 2)]
     value = np.array([0.5 * math.erfc(-x / math.sqrt(2)) for x in at])
     rise = np.array([math.exp(-x * x / 2) / math.sqrt(2 * math.pi) / _PER_SIGMA for x in at])
     gap = value[1:] - value[:-1]
@@ -65,12 +66,17 @@ _SHIFT: Final = 12
 
 def normal_cdf(x: Floats) -> Floats:
     """Return Φ(x) within 1e-10."""
-    scaled = np.minimum(np.abs(x), _SIGMA_MAX) * _PER_SIGMA
+    scaled = x * _PER_SIGMA
+    scaled += _SIGMA_MAX * _PER_SIGMA
+    np.minimum(np.maximum(scaled, 0.0, out=scaled), 2 * _SIGMA_MAX * _PER_SIGMA, out=scaled)
     k = scaled.astype(np.int64)
-    w = scaled - k
+    scaled -= k
     cubic = _NORMAL.take(k, axis=1)
-    upper: Floats = cubic[0] + w * (cubic[1] + w * (cubic[2] + w * cubic[3]))
-    return np.where(x < 0, 1.0 - upper, upper)
+    value: Floats = cubic[3]
+    for coefficient in (cubic[2], cubic[1], cubic[0]):
+        value *= scaled
+        value += coefficient
+    return value
 
 
 def t_quantile(nu: Floats) -> Floats:

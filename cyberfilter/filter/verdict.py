@@ -88,16 +88,12 @@ def judge(now: Now, before: Before) -> Judged:
     drifts = sure & (np.abs(now.slope) >= _SIGMA_PER_CADENCE_MIN * now.sigma)
     code = np.where(drifts, _SLOPE, _STEADY)
     # from the last of the table's rules to the first, so that the first that holds stays
-    for word, holds in (
-        (_UNSURE, now.p[:, 1] + now.p[:, 2] > _HALF),
-        (_TRANSIENT, now.one_back[:, 1] > _HALF),
-        (_STEP, now.two_back[:, 2] > _HALF),
-    ):
-        code = np.where(holds, word, code)
-    code = np.where(now.learning & (code != _STEADY), _UNSURE, code)
-    code = np.where(now.starting, _UNSURE, code)
-    code = np.where(now.missing, _MISSING, code)
-    since, size = np.full_like(now.level, np.nan), np.full_like(now.level, np.nan)
+    np.copyto(code, _UNSURE, where=now.p[:, 1] + now.p[:, 2] > _HALF)
+    np.copyto(code, _TRANSIENT, where=now.one_back[:, 1] > _HALF)
+    np.copyto(code, _STEP, where=now.two_back[:, 2] > _HALF)
+    np.copyto(code, _UNSURE, where=now.starting | now.learning & (code != _STEADY))
+    np.copyto(code, _MISSING, where=now.missing)
+    since, size = np.full((2, len(code)), np.nan)
     for word, start, amount in (
         (_STEP, before.time_2, now.level - before.expected_2),
         (_TRANSIENT, before.time_1, before.value_1 - before.expected_1),
@@ -105,5 +101,6 @@ def judge(now: Now, before: Before) -> Judged:
     ):
         found = code == word
         if found.any():
-            since, size = np.where(found, start, since), np.where(found, amount, size)
-    return Judged(verdict=_WORDS[code], kind=_KINDS[code], since=since, size=size)
+            np.copyto(since, start, where=found)
+            np.copyto(size, amount, where=found)
+    return Judged(verdict=_WORDS.take(code), kind=_KINDS.take(code), since=since, size=size)

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from cyberfilter.filter import collapse
 from cyberfilter.filter.kernel import Bools
 from cyberfilter.filter.model import Floats, Profile
 
@@ -25,7 +26,10 @@ SMALL: Final = 0.06
 FAINT: Final = 0.02
 """A faint slope's variance as a share of a steep one's."""
 _WIDEST: Final = 1e6
+_LOG_ODDS_MAX: Final = 700.0
+"""The exponential of more overflows."""
 TINY: Final = 1e-300
+over: Final = collapse.over
 _LOG_2_PI: Final = float(np.log(2 * np.pi))
 # ln Γ(z+½) - ln Γ(z) - ½ ln z from z = 2 on (Stirling's series): the coefficients of z^-1, z^-3, z^-5, z^-7
 _STIRLING: Final = (-1 / 8, 1 / 192, -1 / 640, 17 / 14336)
@@ -62,16 +66,19 @@ class Row(NamedTuple):
     s_least: Floats
 
 
-class Moved(NamedTuple):
-    """Every hypothesis carried on to the next time: level and slope and their covariance, noise and degrees."""
+class Mixture(NamedTuple):
+    """The probabilities of all hypotheses, and their moments together: the fields from M0 to N, (N + 1, k)."""
 
-    a0: Floats
-    a1: Floats
-    r00: Floats
-    r01: Floats
-    r11: Floats
-    s: Floats
-    n: Floats
+    w: Floats
+    moments: Floats
+
+
+class Weighed(NamedTuple):
+    """What a datum told, each (k): P(outlier) and log evidence; and the hypotheses' probabilities after it."""
+
+    p_outlier: Floats
+    log_evidence: Floats
+    w: Floats
 
 
 def model_of(profile: Profile, *, noise_known: bool) -> Model:
@@ -89,88 +96,146 @@ def model_of(profile: Profile, *, noise_known: bool) -> Model:
     )
 
 
-def over(x: Floats) -> Floats:
-    """Return the sum over a first axis of any length, in pairs."""
-    while len(x) > 1:
-        half = len(x) // 2
-        paired = x[:half] + x[half : 2 * half]
-        if len(x) % 2:
-            paired[0] += x[-1]
-        x = paired
-    return np.asarray(x[0])
+def evolve(h: Floats, row: Row, model: Model) -> Floats:
+    """Carry every hypothesis (changed in place) on to the row's time, and return them.
 
-
-def evolve(h: Floats, row: Row, model: Model) -> Moved:
-    """Return every hypothesis at the row's time. A level that wanders loses what is known of it at its own rate.
-
-    After a long gap the level may be anywhere: a new shift is no step.
+    A level that wanders loses what is known of it at its own rate. After a long gap the level may be anywhere: a new
+    shift is no step.
     """
-    gap, s = row.gap, h[S]
-    r01 = h[C01] + gap * h[C11]
-    r00 = h[C00] + gap * (h[C01] + r01)
+    gap, r00, r01 = row.gap, h[C00], h[C01]
+    if (gap == 1.0).all():  # times one changes nothing
+        r00 += r01
+        r01 += h[C11]
+        r00 += r01
+        h[M0] += h[M1]
+    else:
+        moved = r01 + gap * h[C11]
+        r00 += gap * (r01 + moved)
+        r01[:] = moved
+        h[M0] += gap * h[M1]
     if (row.adaptivity < 1).any():
         lost = np.exp(-gap * np.log(row.adaptivity))
-        lost = np.minimum(lost, np.maximum(1.0, _WIDEST * s / np.maximum(r00, TINY)))
-        r00, r01 = r00 * lost, r01 * np.sqrt(lost)
+        most, wide = _WIDEST * h[S], r00 * lost
+        if (wide > most).any():
+            lost = np.where(wide > most, np.maximum(1.0, most / np.maximum(r00, TINY)), lost)
+        r00 *= lost
+        r01 *= np.sqrt(lost)
     if row.reset.any():
-        r00 = r00 + np.where(row.reset, model.level[1], 0.0) * s
-    return Moved(h[M0] + gap * h[M1], h[M1], r00, r01, h[C11], s, h[N])
+        r00 += np.where(row.reset, model.level[1], 0.0) * h[S]
+    return h
 
 
-def weigh(h: Floats, z: Floats, row: Row, model: Model) -> tuple[Floats, Floats]:
-    """Let each hypothesis learn from the datum as a steady one and as an outlier; return P(outlier) and log evidence.
+def mixture(h: Floats) -> Mixture:
+    """Return what all hypotheses say together, before a datum."""
+    w = np.exp(h[WEIGHT])
+    moments = over(w * h[: N + 1], axis=1)
+    off = h[: M1 + 1] - moments[: M1 + 1, None]
+    weighted = w * off
+    moments[C00 : C01 + 1] += over(weighted[M0] * off, axis=1)
+    moments[C11] += over(weighted[M1] * off[M1])
+    return Mixture(w, moments)
+
+
+def weigh(h: Floats, z: Floats, row: Row, model: Model) -> Weighed:  # tidy: one datum's arithmetic, all of a piece
+    """Let each hypothesis (changed in place) learn from the datum as a steady one and as an outlier.
 
     The two posteriors are merged at once, matched in mean and covariance: with Q1, Q2 the forecast variances and
-    q1, q2 their probabilities, the spread of the two means is q1·q2·(1/Q1 - 1/Q2)²·e² along the gain.
+    q1, q2 their probabilities, the spread of the two means is q1·q2·(1/Q1 - 1/Q2)²·e² along the gain. A first axis of
+    two is (steady, outlier).
     """
-    error, r00, r01, s = z - h[M0], h[C00].copy(), h[C01].copy(), h[S].copy()
-    nu = row.discount * h[N]
-    inverse1, inverse2 = 1.0 / (r00 + s), 1.0 / (r00 + model.observation * s)
+    error, r00, r01, s = z - h[M0], h[C00], h[C01], h[S]
+    inverse = np.empty((2, *error.shape))
+    np.add(r00, s, out=inverse[0])
+    np.add(r00, model.observation * s, out=inverse[1])
+    np.divide(1.0, inverse, out=inverse)
     square = error * error
-    log_steady, log_ratio = _log_densities(square, inverse1, inverse2, nu, model)
-    log_odds = log_ratio + np.log(model.outlier / (1.0 - model.outlier))
-    unlikelier = np.exp(-np.abs(log_odds))
-    q2 = np.where(log_odds > 0, 1.0, unlikelier) / (1.0 + unlikelier)
-    q1 = 1.0 - q2
-    joint = h[WEIGHT] + log_steady + np.log(1.0 - model.outlier) + (np.maximum(log_odds, 0.0) + np.log1p(unlikelier))
+    far = square * inverse
+    if model.noise_known:
+        log_steady, log_odds = _log_normal(far, inverse)
+    else:
+        nu = row.discount * h[N]
+        more = nu + 1.0
+        far += nu
+        log_steady, log_odds = _log_student(far, inverse, nu, more)
+    log_odds += np.log(model.outlier / (1.0 - model.outlier))
+    q = np.empty_like(inverse)
+    odds = np.exp(np.minimum(log_odds, _LOG_ODDS_MAX))
+    np.divide(1.0, odds + 1.0, out=q[0])
+    np.multiply(odds, q[0], out=q[1])
+    told, log_total = _share(h, log_steady, np.maximum(log_odds, -np.log(q[0])) + np.log(1.0 - model.outlier))
+    part = q * inverse
+    gain = part[0] + part[1]
+    gain *= error
+    h[M0] += r00 * gain
+    h[M1] += r01 * gain
+    apart = inverse[0] - inverse[1]
+    apart *= error
+    spread = q[0] * q[1] * apart * apart
+    left = s.copy()
+    if not model.noise_known:
+        far /= more  # by how much the datum was more than was expected
+        part *= far
+        found = q * far
+        h[C11] *= found[0] + found[1]
+        np.multiply(q, far[::-1], out=found)
+        h[S] = np.maximum(s * far[0] * far[1] / (found[0] + found[1]), row.s_least)
+        h[N] = more
+    left *= part[0] + model.observation * part[1]
+    left += r00 * spread
+    lost = r01 * r01
+    lost *= part[0] + part[1] - spread
+    np.maximum(h[C11] - lost, 0.0, out=h[C11])
+    r00 *= left
+    r01 *= left
+    return Weighed(over(told * q[1]), log_total, told)
+
+
+def _share(h: Floats, log_steady: Floats, log_both: Floats) -> tuple[Floats, Floats]:
+    """Weigh the hypotheses by how likely the datum was to each; return their probabilities and the log evidence."""
+    joint = log_steady
+    joint += log_both
+    joint += h[WEIGHT]
     peak = joint.max(axis=0)
     w = np.exp(joint - peak)
     total = over(w)
     log_total = peak + np.log(total)
-    h[WEIGHT] = joint - log_total
-    part1, part2 = q1 * inverse1, q2 * inverse2
-    gain = (part1 + part2) * error
-    h[M0] += r00 * gain
-    h[M1] += r01 * gain
-    apart = inverse1 - inverse2
-    spread = square * q1 * q2 * apart * apart
-    if not model.noise_known:
-        rho1, rho2 = (nu + square * inverse1) / (nu + 1.0), (nu + square * inverse2) / (nu + 1.0)
-        h[S] = np.maximum(s / (q1 / rho1 + q2 / rho2), row.s_least)
-        h[N] = nu + 1.0
-        part1, part2 = rho1 * part1, rho2 * part2
-        h[C11] *= q1 * rho1 + q2 * rho2
-    left = s * (part1 + model.observation * part2) + r00 * spread
-    h[C00], h[C01] = r00 * left, r01 * left
-    h[C11] = np.maximum(h[C11] - r01 * r01 * (part1 + part2 - spread), 0.0)
-    return over(w * q2) / total, log_total
+    np.subtract(joint, log_total, out=h[WEIGHT])
+    w /= total
+    return w, log_total
 
 
-def _log_densities(
-    square: Floats, inverse1: Floats, inverse2: Floats, nu: Floats, model: Model
-) -> tuple[Floats, Floats]:
-    """Return the log density of the error if steady, and by how much more it is as an outlier."""
-    ratio = inverse2 / inverse1
-    if model.noise_known:
-        steady = -0.5 * (_LOG_2_PI - np.log(inverse1) + square * inverse1)
-        return steady, 0.5 * (np.log(ratio) + square * (inverse1 - inverse2))
-    near, far = np.log1p(square * inverse1 / nu), np.log1p(square * inverse2 / nu)
-    half = 0.5 * (nu + 1.0)
-    z = 0.5 * nu
-    lift = z * (z + 1.0) / ((z + 0.5) * (z + 1.5))
-    lifted = 1.0 / (z + 2.0)
-    series = np.zeros_like(z)
-    for coefficient in reversed(_STIRLING):
-        series = series * lifted * lifted + coefficient
-    constant = 0.5 * np.log(lift * lift * inverse1 / (lifted * np.pi * nu)) + series * lifted
-    return constant - half * near, 0.5 * np.log(ratio) + half * (near - far)
+def _log_normal(far: Floats, inverse: Floats) -> tuple[Floats, Floats]:
+    """Return the log density of the error if steady, and by how much more it is as an outlier: a known noise."""
+    steady = -0.5 * (_LOG_2_PI - np.log(inverse[0]) + far[0])
+    return steady, 0.5 * (np.log(inverse[1] / inverse[0]) + (far[0] - far[1]))
+
+
+def _log_student(far: Floats, inverse: Floats, nu: Floats, more: Floats) -> tuple[Floats, Floats]:
+    """Return the same for a learned noise; `far` is ν + e²/Q, `more` ν + 1. The constant is Γ's by Stirling's series.
+
+    ln Γ(z+½) - ln Γ(z) is taken at z + 2, where the series is exact enough, and z = ν/2 is reached by two recurrences.
+    """
+    half = 0.5 * more
+    upper = more + 1.0
+    upper /= more * (more + 2.0)
+    upper *= upper
+    four = nu + 4.0
+    lifted = 2.0 / four
+    square = lifted * lifted
+    series = _STIRLING[3] * square
+    for coefficient in _STIRLING[2:0:-1]:
+        series += coefficient
+        series *= square
+    series += _STIRLING[0]
+    series *= lifted
+    four *= upper
+    four *= inverse[0]
+    four *= nu
+    steady = np.log(four)
+    steady -= _LOG_2_PI
+    steady *= 0.5
+    steady += series
+    steady -= half * np.log(far[0] / nu)
+    half *= np.log(far[0] / far[1])
+    half += 0.5 * np.log(inverse[1] / inverse[0])
+    return steady, half

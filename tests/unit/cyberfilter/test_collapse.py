@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cyberfilter.filter.collapse import Moments, collapse, over_first, over_second
+from cyberfilter.filter.collapse import Moments, collapse, over
 
 
 @pytest.fixture
@@ -20,13 +20,23 @@ def histories():
 @pytest.fixture
 def weight():
     raw = np.random.default_rng(5).uniform(size=(4, 4, 5))
-    return raw / over_first(raw)
+    return raw / over(raw)
 
 
 def test_sums_over_four_are_sums():
     x = np.arange(4.0 * 4 * 2).reshape(4, 4, 2)
-    np.testing.assert_array_equal(over_first(x), x.sum(axis=0))
-    np.testing.assert_array_equal(over_second(x), x.sum(axis=1))
+    np.testing.assert_array_equal(over(x), x.sum(axis=0))
+    np.testing.assert_array_equal(over(x, axis=1), x.sum(axis=1))
+
+
+@pytest.mark.parametrize("count", [2, 3, 17, 300])
+@pytest.mark.parametrize("shape", [(4,), (40,), (4, 4), (7, 40)])
+def test_a_sum_has_the_same_bits_alone_and_in_a_batch(shape, count):
+    x = np.random.default_rng(6).normal(size=(*shape, count))
+    for axis in range(len(shape)):
+        together = over(x, axis=axis)
+        alone = [over(np.ascontiguousarray(x[..., [at]]), axis=axis) for at in range(count)]
+        np.testing.assert_array_equal(np.concatenate(alone, axis=-1), together)
 
 
 def test_equal_histories_collapse_to_themselves(histories, weight):
