@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
+# tidy: what each route answers stands beside it
 """The Cyberfilter's HTTP routes: indices, alerts, what people do about alerts, outlooks."""
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from cyberfilter.contract.alert import Alert, AlertClass
 from cyberfilter.contract.alert import shown as shown_alert
 from cyberfilter.contract.index import IndexValue
 from cyberfilter.contract.index import shown as shown_index
+from cyberfilter.families import Night
 from cyberfilter.indices.tree import UnitVector
 from cyberfilter.service import Cyberfilter
 
@@ -48,6 +50,16 @@ class Band(BaseModel):
     hi95: float
 
 
+class LearningItem(BaseModel):
+    """How many of its own values an index has learned from, of how many; until then it goes by `from`."""
+
+    model_config = ConfigDict(populate_by_name=True)
+    have: int
+    need: int
+    source: Literal["own", "like machines"] = Field(alias="from")
+    like: int
+
+
 class IndexItem(_Open):
     """The newest value of an index; the triple is 0..1, or null where there is no capability."""
 
@@ -64,6 +76,32 @@ class IndexItem(_Open):
     forecast: Band | None
     expected: Band | None
     verdict: str
+    learning: LearningItem | None
+
+
+class CommissionedItem(BaseModel):
+    """The newest commissioning of an index; noise and level are variances on the transformed scale, null: kept."""
+
+    place: str
+    device: str
+    index: str
+    at: str
+    outcome: Literal["fitted", "too_few", "not_converged"]
+    clean: int
+    masked: int
+    noise: float | None
+    level: float | None
+    adaptivity: float | None
+    autocorrelation: float | None
+    log_likelihood: float | None
+
+
+class CommissionedPage(BaseModel):
+    """What the last night found, by place and index."""
+
+    items: list[CommissionedItem]
+    total: int
+    next: str | None
 
 
 class AlertItem(_Open):
@@ -203,6 +241,15 @@ def routes(cyberfilter: Cyberfilter) -> APIRouter:  # tidy: one small function a
         except (Refusal, Unavailable) as error:
             raise _problem(error) from None
 
+    @router.get("/commissioning", response_model=CommissionedPage)
+    def commissioning(
+        place: Place = None, index: str | None = None, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    ) -> dict[str, Any]:
+        """What the last night found of each index: noise and adaptivity, from how many values, or why nothing."""
+        unit, nights = _place(place), cyberfilter.between(lambda floor: floor.families.nights(), changes=False)
+        wanted = [n for n in nights if (unit is None or contains(unit, n.place)) and index in {None, n.index}]
+        return _paged([_night(night) for night in wanted], limit, cursor)
+
     @router.get("/outlook", response_model=OutlookItem)
     def outlook(place: str, index: str, horizon: Horizon = "hours") -> dict[str, Any]:
         """Where an index is going, with an interval; 409 with a reason where a model's word is worth nothing yet."""
@@ -238,6 +285,12 @@ def _place(text: str | None) -> str | None:
 def _triple(row: UnitVector) -> dict[str, Any]:
     told = msgspec.to_builtins(row)
     return {**told, **told.pop("triple"), "at": format_time(row.at)}
+
+
+def _night(night: Night) -> dict[str, Any]:
+    found = msgspec.structs.asdict(night.found)
+    named = {"place": night.place, "device": night.device, "index": night.index}
+    return {**named, **found, "at": format_time(night.found.at)}
 
 
 def _indices(found: Sequence[IndexValue], limit: int, cursor: str | None) -> dict[str, Any]:

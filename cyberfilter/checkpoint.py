@@ -12,6 +12,7 @@ from collector.contract.ports import IndexRow
 from cyberfilter.alerts.rules import Watch
 from cyberfilter.alerts.standing import Standing
 from cyberfilter.contract.index import IndexValue
+from cyberfilter.families import Lessons
 from cyberfilter.indices.fold import MachineFold
 from cyberfilter.indices.revision import Beyond
 from cyberfilter.judge import GroupState
@@ -31,7 +32,7 @@ class MachineMemory(msgspec.Struct):
 
 
 class Memory(msgspec.Struct):
-    """Everything: machines by device, banks by group, rows that the historian has not taken, people by place."""
+    """Everything: machines by device, banks by group, rows that are owed, people by place, lessons."""
 
     version: int
     n: int
@@ -39,6 +40,7 @@ class Memory(msgspec.Struct):
     banks: dict[str, GroupState]
     owed: list[IndexRow]
     present: dict[str, int] = {}
+    lessons: Lessons = msgspec.field(default_factory=Lessons)
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()

@@ -17,6 +17,7 @@ from cyberfilter.alerts.signal import Signal
 from cyberfilter.alerts.standing import watch
 from cyberfilter.checkpoint import VERSION, MachineMemory, Memory
 from cyberfilter.contract.index import Forecast, IndexValue
+from cyberfilter.families import Families
 from cyberfilter.indices.catalogue import CATALOGUE
 from cyberfilter.indices.fold import believed, close, take
 from cyberfilter.indices.revision import Beyond, note
@@ -47,18 +48,21 @@ class Floor:
             device: machine for device, machine in remembered.items() if device in plant.machines
         }
         self.present: dict[str, int] = dict(memory.present) if memory else {}
-        self._judge = Judge(memory.banks if memory else None)
+        self.families = Families(plant, memory.lessons if memory else None)
+        self.judge = Judge(memory.banks if memory else None, self.families.lesson)
         self.judged_count = 0
 
     def replant(self, plant: Plant) -> None:
         """Go by this plant from now on; a machine that moved keeps what was learned, one that is gone is forgotten."""
         self._plant, self._top = plant, _top_of(plant)
+        self.families.replant(plant)
         for device in [device for device in self.machines if device not in plant.machines]:
             del self.machines[device]
 
     def memory(self, n: int, owed: Sequence[IndexRow]) -> Memory:
         """Return all that the next output depends on."""
-        return Memory(VERSION, n, self.machines, self._judge.states(), list(owed), dict(self.present))
+        banks, lessons = self.judge.states(), self.families.kept
+        return Memory(VERSION, n, self.machines, banks, list(owed), dict(self.present), lessons)
 
     def take(self, batches: Iterable[Batch]) -> Told:
         """Return what the batches lead to, live."""
@@ -130,7 +134,7 @@ class Floor:
     def _decide(self, queue: list[Closed], signals: list[tuple[Whose, Signal]], *, mode: Mode) -> Told:
         rows: list[IndexRow] = []
         last: dict[Series, Verdicted] = {}
-        for verdicted in self._judge.judge(queue):
+        for verdicted in self.judge.judge(queue):
             series, judged = verdicted
             machine = self.machines[series.device]
             row = CATALOGUE[series.name]
@@ -144,7 +148,7 @@ class Floor:
             rows.append(_banded(machine.place, series.name, judged, expected))
             last[series] = verdicted
         self.judged_count += len(rows)
-        forecasts = self._judge.forecast({series: known.judged.ts for series, known in last.items()})
+        forecasts = self.judge.forecast({series: known.judged.ts for series, known in last.items()})
         newest = [
             (series.device, self._newest(series, known.judged, forecasts[series])) for series, known in last.items()
         ]
@@ -167,6 +171,7 @@ class Floor:
             expected=band(judged.ts, judged.mean, judged.lo95, judged.hi95),
             verdict=judged.verdict,
             revision=machine.beyond[row.name].proposed,
+            learning=self.families.learning(series, *self.judge.learning(series)),
         )
         machine.newest[row.name] = value
         return value

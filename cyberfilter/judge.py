@@ -7,18 +7,19 @@ night without work is no gap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 
 from cyberfilter.alerts.rules import Judged
 from cyberfilter.contract.index import Forecast, Verdict
-from cyberfilter.filter import Bank
+from cyberfilter.filter import Bank, Learned
 from cyberfilter.indices.catalogue import CATALOGUE, Index
 from cyberfilter.indices.fold import Value
 
+FILTER: Final[Literal["classic", "hypotheses"]] = "classic"
 _SEPARATOR: Final = "|"
 _COLUMNS: Final = ("forecast_mean", "forecast_lo95", "forecast_hi95", "level", "p_change")
 
@@ -44,6 +45,10 @@ class Verdicted(NamedTuple):
     judged: Judged
 
 
+Lesson = Callable[[Series], Learned | None]
+"""What a series that joins begins with (families.py); None: with its own first values."""
+
+
 class GroupState(msgspec.Struct):
     """One bank as it is kept: the series in the bank's order, how many values each had, the bank's own bytes."""
 
@@ -55,8 +60,8 @@ class GroupState(msgspec.Struct):
 class _Group:
     """One bank and who is in it."""
 
-    def __init__(self, row: Index, state: GroupState | None = None) -> None:
-        self._row = row
+    def __init__(self, row: Index, lesson: Lesson, state: GroupState | None = None) -> None:
+        self._row, self._lesson = row, lesson
         self.numbers: dict[Series, int] = {}
         self.counts: list[int] = []
         self._bank: Bank | None = None
@@ -77,10 +82,31 @@ class _Group:
             self.counts.append(0)
         if self._bank is None:
             cadence_s, transform = self._row.cadence_s, self._row.transform
-            self._bank = Bank(len(fresh), filter="classic", transform=transform, cadence_s=cadence_s)
+            self._bank = Bank(len(fresh), filter=FILTER, transform=transform, cadence_s=cadence_s)
         elif fresh:
             self._bank.join(len(fresh))
+        if self._bank.filter != "classic":
+            for series in fresh:
+                known = self._lesson(series)
+                if known is not None:
+                    self._bank.adopt([self.numbers[series]], known)
         return self._bank
+
+    def learning(self, series: Series) -> tuple[int, int]:
+        """Return how many values a series has learned from, and how many it needs."""
+        number, need = self.numbers.get(series), self._bank.learning_count if self._bank else 0
+        return min(self.counts[number] if number is not None else 0, need), need
+
+    def learned(self, wanted: Sequence[Series]) -> Learned | None:
+        """Return what these series, which are in it, have learned; None where the filter can't hand it on."""
+        if self._bank is None or not wanted or self._bank.filter == "classic":
+            return None
+        return self._bank.learned([self.numbers[series] for series in wanted])
+
+    def adopt(self, wanted: Sequence[Series], given: Learned) -> None:
+        """Let these series, which are in it, go by what was learned elsewhere."""
+        if self._bank is not None and wanted and self._bank.filter != "classic":
+            self._bank.adopt([self.numbers[series] for series in wanted], given)
 
     def judge(self, queue: Sequence[Closed]) -> list[Verdicted]:
         """Return the queue's verdicts, a series' values in their order: the first of every series, then the second."""
@@ -131,10 +157,11 @@ def band(at: float, mean: float, lo95: float, hi95: float) -> Forecast | None:
 class Judge:
     """All banks of the Cyberfilter."""
 
-    def __init__(self, states: dict[str, GroupState] | None = None) -> None:
+    def __init__(self, states: dict[str, GroupState] | None = None, lesson: Lesson = lambda _: None) -> None:
         self._groups: dict[str, _Group] = {}
+        self._lesson = lesson
         for name, state in (states or {}).items():
-            self._groups[name] = _Group(CATALOGUE[state.series[0].name], state)
+            self._groups[name] = _Group(CATALOGUE[state.series[0].name], lesson, state)
 
     def states(self) -> dict[str, GroupState]:
         """Return all that the next verdicts depend on."""
@@ -161,9 +188,27 @@ class Judge:
             found |= {series: known for (series, _), known in zip(wanted, bands, strict=True)}
         return found
 
+    def series(self, index: str) -> list[Series]:
+        """Return all series of an index."""
+        group = self._groups.get(_group_of(Series("", index)))
+        return [series for series in group.numbers if series.name == index] if group else []
+
+    def learning(self, series: Series) -> tuple[int, int]:
+        """Return how many values of its own a series has learned from, and how many it needs."""
+        return self._group(_group_of(series), series).learning(series)
+
+    def learned(self, wanted: Sequence[Series]) -> Learned | None:
+        """Return what series of one index have learned; None where there are none, or nothing can be handed on."""
+        return self._group(_group_of(wanted[0]), wanted[0]).learned(wanted) if wanted else None
+
+    def adopt(self, wanted: Sequence[Series], given: Learned) -> None:
+        """Let series of one index go by what was learned elsewhere (filter.Bank.adopt)."""
+        if wanted:
+            self._group(_group_of(wanted[0]), wanted[0]).adopt(wanted, given)
+
     def _group(self, name: str, series: Series) -> _Group:
         if name not in self._groups:
-            self._groups[name] = _Group(CATALOGUE[series.name])
+            self._groups[name] = _Group(CATALOGUE[series.name], self._lesson)
         return self._groups[name]
 
 

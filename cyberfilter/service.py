@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeVar
 
 from collector.contract import limits
 from collector.contract.errors import Refusal, Unavailable
@@ -41,6 +41,7 @@ UNSAVED_FACTS_MAX: Final = 1_000
 """Facts after which a checkpoint is written even if nothing was judged: what is not covered stays in the log."""
 CHECKPOINT_EVERY_S: Final = 5.0
 """How long (real s) a state without news for people waits for its checkpoint: a restart reads those facts again."""
+T = TypeVar("T")
 ACTIONS_PER_TURN_MAX: Final = 100
 CLEARED_AT_START_MAX: Final = 200
 """Closed alerts whose topics are cleared once more at the start: a kill may have come between."""
@@ -174,6 +175,12 @@ class Cyberfilter:
         if not known:
             raise Refusal("unknown_index", f"there is no index {index[:80]!r} at {place[:200]!r}")
         return future(self._historian, known[0], CATALOGUE[index], horizon)
+
+    def between(self, step: Callable[[Floor], T], *, changes: bool) -> T:
+        """Return what a slow loop's step says of the floor, between two turns; what it `changes` is kept."""
+        with self._lock:
+            self._dirty = self._dirty or changes
+            return step(self._floor)
 
     def figures(self) -> list[Figure]:
         """Return the service's figures for /metrics."""

@@ -202,6 +202,7 @@ class _Demo:
         self.supervisor.run("newcomers", self.scout.turn)
         self.supervisor.run("cyberfilter", partial(filtered.cyberfilter.turn, 0.1))
         self.supervisor.run("production", partial(filtered.books.turn, 0.1))
+        self.supervisor.run("commissioning", partial(filtered.commissioning(self.historian, self.clock).turn, 1.0))
         self.supervisor.run("register", wiring.watching(self.register))
         port = Port(application(self._service(), version=version("cybersyn")), host="127.0.0.1", port=wish.port)
         address = self.broker.address

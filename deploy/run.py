@@ -178,6 +178,7 @@ class _Works:
             self.loops.append(("outputs", published.turn))
         self.loops.append(("cyberfilter", partial(self.filtered.cyberfilter.turn, 0.25)))
         self.loops.append(("production", partial(self.filtered.books.turn, 0.25)))
+        self.loops.append(("commissioning", partial(self.filtered.commissioning(historian, self.clock).turn, 1.0)))
         self._serve(self.filtered.service(self.supervisor), self.settings.cyberfilter)
 
     def _facts(self) -> FactLog:

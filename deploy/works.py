@@ -18,7 +18,7 @@ from collector.attach.switchboard import Switchboard
 from collector.bus.broker import EmbeddedBroker
 from collector.bus.mqtt import MqttBus
 from collector.contract.figure import Figure
-from collector.contract.ports import Bus, Chronicle, Historian
+from collector.contract.ports import Bus, Chronicle, Clock, Historian
 from collector.doors import Door
 from collector.drain import Drain
 from collector.journal import SqliteJournal
@@ -31,6 +31,7 @@ from collector.security import Record
 from collector.service import Collector
 from collector.spool import Spool
 from cyberfilter.bookkeeping import Bookkeeping
+from cyberfilter.commissioning import Commissioning
 from cyberfilter.outputs.service import Outputs
 from cyberfilter.service import Cyberfilter
 from deploy.lines import Where, to_type
@@ -153,6 +154,10 @@ class Filtering:
             lambda: supervisor.reason() or self.cyberfilter.ready() or self.books.ready(),
             self.figures,
         )
+
+    def commissioning(self, historian: Historian, clock: Clock) -> Commissioning:
+        """Return its nightly loop."""
+        return Commissioning(cyberfilter=self.cyberfilter, historian=historian, clock=clock)
 
     def figures(self) -> Iterator[Figure]:
         """Yield its figures for /metrics."""

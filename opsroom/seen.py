@@ -23,6 +23,15 @@ class Band(msgspec.Struct, frozen=True):
     hi95: float
 
 
+class LearningSeen(msgspec.Struct, frozen=True, rename={"source": "from"}):
+    """How many of its own values an index has learned from, of how many; until then it goes by `source`."""
+
+    have: int
+    need: int
+    source: str = "own"
+    like: int = 0
+
+
 class IndexSeen(msgspec.Struct, frozen=True):
     """An index as the API and the bus tell it (contract 6)."""
 
@@ -40,6 +49,7 @@ class IndexSeen(msgspec.Struct, frozen=True):
     forecast: Band | None = None
     expected: Band | None = None
     verdict: Verdict = Verdict.UNSURE
+    learning: LearningSeen | None = None
 
 
 class AlertSeen(msgspec.Struct, frozen=True, rename={"alert_class": "class"}):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -54,10 +54,22 @@ class Revision(msgspec.Struct, frozen=True):
     count: int
 
 
+class Learning(msgspec.Struct, frozen=True):
+    """How many of its own values an index has learned from, and how many it needs.
+
+    `source` says what it goes by until then: its own values alone, or what `like` like machines have learned.
+    """
+
+    have: int
+    need: int
+    source: Literal["own", "like machines"]
+    like: int
+
+
 class IndexValue(msgspec.Struct, frozen=True):
     """The newest value of an index; `at` in Unix s, `triple` None where there is no capability.
 
-    `forecast` is for the next value; `expected` was the forecast for this one.
+    `forecast` is for the next value; `expected` was the forecast for this one. `learning` is None once it has learned.
     """
 
     place: str
@@ -73,6 +85,7 @@ class IndexValue(msgspec.Struct, frozen=True):
     verdict: Verdict
     potentiality_assumed: bool = False
     revision: Revision | None = None
+    learning: Learning | None = None
 
 
 def shown(value: IndexValue) -> dict[str, Any]:
@@ -94,6 +107,7 @@ def shown(value: IndexValue) -> dict[str, Any]:
         "expected": _band(value.expected),
         "verdict": value.verdict.value,
         "revision": _revision(value.revision),
+        "learning": _learning(value.learning),
     }
 
 
@@ -102,6 +116,12 @@ def _revision(proposed: Revision | None) -> dict[str, Any] | None:
         return None
     since, until = format_time(proposed.since), format_time(proposed.until)
     return {"capability": proposed.capability, "since": since, "until": until, "count": proposed.count}
+
+
+def _learning(learning: Learning | None) -> dict[str, Any] | None:
+    if learning is None:
+        return None
+    return {"have": learning.have, "need": learning.need, "from": learning.source, "like": learning.like}
 
 
 def _band(forecast: Forecast | None) -> dict[str, Any] | None:

@@ -7,8 +7,22 @@
 """
 
 from cyberfilter.filter.bank import Bank, check_filter
+from cyberfilter.filter.learned import Learned
 from cyberfilter.filter.model import PROFILES, STATES, Prior, Profile
+from cyberfilter.filter.pool import pool
 from cyberfilter.filter.rows import Forecasts, Verdicts
 from cyberfilter.filter.transform import TRANSFORMS
 
-__all__ = ["PROFILES", "STATES", "TRANSFORMS", "Bank", "Forecasts", "Prior", "Profile", "Verdicts", "check_filter"]
+__all__ = [
+    "PROFILES",
+    "STATES",
+    "TRANSFORMS",
+    "Bank",
+    "Forecasts",
+    "Learned",
+    "Prior",
+    "Profile",
+    "Verdicts",
+    "check_filter",
+    "pool",
+]

@@ -34,7 +34,7 @@ from cyberfilter.filter.weighing import (
 DISCOUNTS: Final = np.array([1.0, 0.98, 0.95, 0.9, 0.8, 0.65, 0.5])
 """Share of what is known of the level that is kept from one cadence to the next."""
 FIELD_COUNT: Final = WEIGHT + 1
-_GRID: Final = DISCOUNTS[:, None]
+GRID: Final = DISCOUNTS[:, None]
 
 
 def start(grid: Floats, state: State) -> None:
@@ -51,7 +51,7 @@ def learn(grid: Floats, row: Row, model: Model) -> Floats:
     Each takes the datum as steady, an outlier or a large step, and merges the three at once.
     """
     gone = np.isnan(row.z)
-    grid[:MOVED_COUNT] = evolve(grid, row._replace(adaptivity=_GRID), model)[:MOVED_COUNT]
+    grid[:MOVED_COUNT] = evolve(grid, row._replace(adaptivity=GRID), model)[:MOVED_COUNT]
     unmet = grid[:, :, gone]
     rate = 2.0 * model.rates[1] * row.gap
     step = grid.copy()
@@ -60,10 +60,10 @@ def learn(grid: Floats, row: Row, model: Model) -> Floats:
     grid[WEIGHT] -= rate
     both = np.concatenate((grid, step), axis=1)
     weigh(both, np.where(gone, grid[M0, 0], row.z), row, model)
-    grid[:] = _merged(both[:, : len(_GRID)], both[:, len(_GRID) :], noise_known=model.noise_known)
+    grid[:] = _merged(both[:, : len(GRID)], both[:, len(GRID) :], noise_known=model.noise_known)
     grid[:, :, gone] = unmet
     w = np.exp(grid[WEIGHT])
-    return np.asarray(over(w * _GRID) / over(w))
+    return np.asarray(over(w * GRID) / over(w))
 
 
 def _merged(stay: Floats, step: Floats, *, noise_known: bool) -> Floats:

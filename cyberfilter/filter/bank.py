@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
+# tidy: one class, whose methods share one block of memory
 """The state of N series: join, update, forecast, rest, save, load.
 
 Everything that is remembered of a series is one column of one array of float64, so a checkpoint is that array and a
@@ -16,8 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from collector.contract.errors import Misconfigured, Refusal
 from collector.contract.limits import NUMBER_ABS_MAX
-from cyberfilter.filter import hypothesis_rows, memory, weighing
+from cyberfilter.filter import hypothesis_rows, learned, memory, weighing
 from cyberfilter.filter.kernel import model_of
+from cyberfilter.filter.learned import Learned
 from cyberfilter.filter.model import PROFILES, Floats, Prior, Profile, check_prior, check_profile
 from cyberfilter.filter.rows import Forecasts, Rules, Verdicts, expect, step
 from cyberfilter.filter.start import START_COUNT, begin
@@ -36,13 +38,18 @@ Indices = NDArray[np.int64]
 
 
 class _Filter(NamedTuple):
-    """What a filter is to a bank: the height of its columns, how many make a chunk, and three functions on them."""
+    """What a filter is to a bank: the height of its columns, how many make a chunk, and functions on them.
+
+    `read` and `adopt` are None where what was learned can't be handed on.
+    """
 
     height: int
     chunk: int
     start: Callable[[Floats], None]
     expect: Callable[[Floats, Floats], Forecasts]
     step: Callable[[Floats, Floats, Floats], Verdicts]
+    read: Callable[[Floats], Learned] | None = None
+    adopt: Callable[[Floats, Learned], None] | None = None
 
 
 class Bank:
@@ -157,6 +164,39 @@ class Bank:
         clock = self._block[memory.AT["clock"]]
         clock[index] = np.fmax(clock[index], _column("time_s", time_s, len(index)))
 
+    @property
+    def filter(self) -> str:
+        """The filter's name: classic or hypotheses."""
+        return self._name
+
+    @property
+    def learning_count(self) -> int:
+        """How many values of its own a series learns from before what it has learned is frozen."""
+        return self._rules.learning_count
+
+    def learned(self, series: ArrayLike) -> Learned:
+        """Return what each series (k) has learned so far; a Refusal where the filter is the classic one."""
+        if self._filter.read is None:
+            raise Refusal("not_learned", f"filter {self._name} learns nothing that could be handed on")
+        return self._filter.read(np.take(self._block, self._indices(series), axis=1))
+
+    def adopt(self, series: ArrayLike, given: Learned) -> None:
+        """Let series (k, no repeats) go by what was learned elsewhere: of each, or one column for all.
+
+        One that has not started starts at its next value and may speak at once, with the uncertainty of the adopted
+        degrees; its level comes from its own values. One that learns takes it as its prior, on top of what it has
+        learned; one that has learned, instead of its adaptivity and pooled with its noise. Levels stay. Each call
+        counts as evidence of its own. A Refusal says what cannot be adopted; nothing is changed then.
+        """
+        index = self._indices(series)
+        if self._filter.adopt is None:
+            raise Refusal("not_learned", f"filter {self._name} learns nothing that could be handed on")
+        if self._rules.model.noise_known:
+            raise Refusal("not_learned", "the prior says that the noise is known: there is nothing to adopt")
+        columns = np.take(self._block, index, axis=1)
+        self._filter.adopt(columns, learned.check(given, len(index)))
+        self._block[:, index] = columns
+
     def save(self) -> bytes:
         """Return everything; `load` gives a bank that goes on bit for bit (on the same machine and NumPy)."""
         rules = self._rules
@@ -250,6 +290,8 @@ def _filter(name: str, rules: Rules) -> _Filter:
         start=hypothesis_rows.start,
         expect=partial(hypothesis_rows.expect, rules=rules, model=model),
         step=partial(hypothesis_rows.step, rules=rules, model=model),
+        read=hypothesis_rows.read,
+        adopt=partial(hypothesis_rows.adopt, rules=rules),
     )
 
 

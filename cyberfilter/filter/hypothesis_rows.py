@@ -10,7 +10,8 @@
 | steady            | none of these                                                              | this row       |
 
 The first that holds is said. `change` has the likeliest sort from .5 on: an operator may look, nobody is called. A
-series whose first values are still being collected is unsure, and one that is still learning is never more than that.
+series whose first values are still being collected is unsure, and one that is still learning is never more than that,
+unless it has adopted what like series learned (learned.py).
 The words stuck and season need rules of their own, before the filter.
 """
 
@@ -21,10 +22,11 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from cyberfilter.contract.index import Verdict
-from cyberfilter.filter import adaptivity, hypotheses, memory
+from cyberfilter.filter import adaptivity, hypotheses, learned, memory
 from cyberfilter.filter.births import COUNT, LEVEL, NOISE
 from cyberfilter.filter.hypotheses import Found
-from cyberfilter.filter.memory import AT
+from cyberfilter.filter.learned import Learned
+from cyberfilter.filter.memory import AT, ROW
 from cyberfilter.filter.model import Floats
 from cyberfilter.filter.rows import (
     Forecasts,
@@ -37,6 +39,7 @@ from cyberfilter.filter.rows import (
     hold,
     remember,
 )
+from cyberfilter.filter.start import Begin
 from cyberfilter.filter.verdict import Bools, Judged
 from cyberfilter.filter.weighing import FIELDS, Model, Row
 
@@ -48,6 +51,7 @@ _OWN: Final = (
     ("outlier_1", 1),  # P(outlier) of the last row and of the one before
     ("outlier_2", 1),
     ("value_2", 1),
+    ("learned", learned.HEIGHT),
 )
 _STARTS: Final = np.cumsum([memory.HEIGHT] + [width for _, width in _OWN]).tolist()
 _ROW: Final = {name: slice(at, at + width) for (name, width), at in zip(_OWN, _STARTS, strict=False)}
@@ -91,11 +95,11 @@ def expect(columns: Floats, time_s: Floats, rules: Rules, model: Model) -> Forec
 
 def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Model) -> Verdicts:
     """Return what the rows say; the columns (height, k; contiguous) then remember them. NaN is missing."""
-    started, learning = columns[AT["n"]] > 0, columns[AT["values"]] < rules.learning_count
-    early = first(columns, started, rules)
+    started, learning = columns[AT["n"]] > 0, _learning(columns, rules)
+    begun = first(columns, started, rules)
     row = _row(columns, time_s, rules.transform.forward(value), started, learning, rules)
     found = _find(columns, row, started, rules, model)
-    expected = band((found.mean, found.scale, found.half), early, rules)
+    expected = band((found.mean, found.scale, found.half), begun, rules)
     transform, stretch = rules.transform, rules.transform.stretch(found.level)
     found = found._replace(level=transform.back(found.level), slope=found.slope * stretch, sigma=found.sigma * stretch)
     size = np.where(
@@ -104,7 +108,8 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
         np.where(found.kind == NOISE, found.after - found.before, found.after) * stretch,
     )
     past = Past(*(columns[row] for row in _PAST))
-    judged = _judge(found, size, past, missing=np.isnan(value), early=~started | learning, starting=~started)
+    early = ~started | (learning & ~learned.adopted(columns[_ROW["learned"]]))
+    judged = _judge(found, size, past, missing=np.isnan(value), early=early, starting=~started)
     unknown = np.full((3, len(value), 4), np.nan)
     verdicts = Verdicts(
         t=time_s,
@@ -128,6 +133,32 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
 
 _TOLD: Final = ("level", "slope", "p_slope_negative", "sigma", "log_evidence", "p_change", "p_outlier")
 _PAST: Final = tuple((_AT | AT)[name] for name in Past._fields)
+
+
+def read(columns: Floats) -> Learned:
+    """Return what the series have learned; NaN where one has not started."""
+    started = columns[AT["n"]] > 0
+    some = np.compress(started, columns, axis=1)
+    found = learned.read(_hypotheses(some), _grid(some), some[_AT["adaptivity"]], some[AT["values"]])
+    whole = Learned(*np.full((len(found), len(started)), np.nan))
+    for part, piece in zip(whole, found, strict=True):
+        part[started] = piece
+    return whole._replace(behind=columns[AT["values"]].copy())
+
+
+def adopt(columns: Floats, given: Learned, rules: Rules) -> None:
+    """Let the series (changed in place) go by what was learned elsewhere, from their first value on or from now on."""
+    learned.keep(columns[_ROW["learned"]], given)
+    running = columns[AT["n"]] > 0
+    if running.any():
+        some, part = np.compress(running, columns, axis=1), Learned(*(column[running] for column in given))
+        most = 1.0 / max(1.0 - rules.variance_discount, 1e-3)
+        some[_AT["adaptivity"]] = learned.take_up(_hypotheses(some), _grid(some), part, _learning(some, rules), most)
+        columns[:, running] = some
+
+
+def _learning(columns: Floats, rules: Rules) -> Bools:
+    return np.asarray(columns[AT["values"]] < rules.learning_count)
 
 
 def _hypotheses(columns: Floats) -> Floats:
@@ -176,7 +207,7 @@ def _find(columns: Floats, row: Row, started: Bools, rules: Rules, model: Model)
 
 def _run(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
     found = hypotheses.advance(_hypotheses(columns), row, model)
-    learning = columns[AT["values"]] < rules.learning_count
+    learning = _learning(columns, rules)
     if learning.all() and len(learning):
         columns[_AT["adaptivity"]] = adaptivity.learn(_grid(columns), row, model)
     elif learning.any():
@@ -189,10 +220,18 @@ def _run(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
 
 def _hold(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
     begun, full = hold(columns, row.z, rules)
+    ready = learned.adopted(columns[_ROW["learned"]]) & ~np.isnan(row.z)
+    full &= ~ready
     if full.any():
         some = np.compress(full, columns, axis=1)
         start(some)
         columns[:, full] = some
+    if ready.any():
+        some = np.compress(ready, columns, axis=1)
+        known = _start_adopted(some, rules, model)
+        columns[:, ready] = some
+        for whole, piece in zip(begun, known, strict=True):
+            whole[ready] = piece
     nothing, unknown = np.zeros_like(row.z), np.full_like(row.z, np.nan)
     return Found(
         level=begun.level,
@@ -211,6 +250,17 @@ def _hold(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
         scale=unknown,
         half=unknown,
     )
+
+
+def _start_adopted(columns: Floats, rules: Rules, model: Model) -> Begin:
+    """Start the filter of these columns, which hold their first value or a few, from what they have adopted."""
+    own, kept = columns[_ROW["learned"]], columns[ROW["kept"]]
+    begun = learned.begun(own, kept, rules.prior)
+    memory.start(columns, begun, rules.profile.probability)
+    start(columns)
+    alone = np.isnan(kept[1])
+    columns[_AT["adaptivity"]] = learned.start(_hypotheses(columns), _grid(columns), own, alone, model)
+    return begun
 
 
 def _judge(found: Found, size: Floats, past: Past, *, missing: Bools, early: Bools, starting: Bools) -> Judged:

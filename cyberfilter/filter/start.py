@@ -36,20 +36,24 @@ class Begin(NamedTuple):
     degrees: Floats
 
 
-def begin(kept: Floats, prior: Prior) -> Begin:
+def begin(kept: Floats, prior: Prior, noise: Floats | None = None) -> Begin:
     """Return what the kept values (START_COUNT, k) say, where the prior says nothing; at least one of each is there.
 
-    The noise comes from the differences of neighbours, which neither a ramp nor one step in the values inflates.
+    The noise comes from the differences of neighbours, which neither a ramp nor one step in the values inflates;
+    `noise` (k) is there where each series knows its own.
     """
     centre = _median(kept)
-    noise, degrees = _noise(kept, centre), START_DEGREES
     spread = _SIGMA_PER_MAD * _median(np.abs(kept - centre))
-    if prior.noise is not None:
-        noise, degrees = np.full_like(centre, prior.noise[0]), prior.noise[1]
+    if noise is not None:
+        degrees = np.full_like(centre, START_DEGREES)
+    elif prior.noise is None:
+        noise, degrees = _noise(kept, centre), np.full_like(centre, START_DEGREES)
+    else:
+        noise, degrees = _both(prior.noise, centre)
     wide = np.maximum(noise, spread * spread)
     level, level_variance = (centre, wide) if prior.level is None else _both(prior.level, centre)
     slope, slope_variance = (0.0 * wide, _SLOPE_SHARE * wide) if prior.slope is None else _both(prior.slope, centre)
-    return Begin(level, level_variance, slope, slope_variance, noise, np.full_like(centre, degrees))
+    return Begin(level, level_variance, slope, slope_variance, noise, degrees)
 
 
 def _both(pair: tuple[float, float], like: Floats) -> tuple[Floats, Floats]:

@@ -5,7 +5,7 @@ import { series } from "./api.js";
 import { alertMark, bar, el, path, spark, square, stateShape, write } from "./draw.js";
 import { onFilter, passes } from "./filter.js";
 import { listen, plantNow, state } from "./live.js";
-import { measure, named, num, percent, reason, say, signedSigmas, span } from "./words.js";
+import { learning, measure, named, num, percent, reason, say, signedSigmas, span } from "./words.js";
 
 const SPARK_S = 6 * 3600;
 const SPARK_POINTS = 120;
@@ -75,11 +75,11 @@ class TileNode {
       this.bar.set(null, null);
       return;
     }
-    const [index, unit, at, value, band, sigmas, verdict] = telling;
+    const [index, unit, at, value, band, sigmas, verdict, taught] = telling;
     write(this.what, named("index", index));
     write(this.value, measure(value, unit));
     this.bar.set(value, band);
-    write(this.far, sigmas !== null && Math.abs(sigmas) >= 3 ? say("tile.far", { sigmas: signedSigmas(sigmas) }) : say(`verdict.${verdict}`));
+    write(this.far, sigmas !== null && Math.abs(sigmas) >= 3 ? say("tile.far", { sigmas: signedSigmas(sigmas) }) : learning(taught) || say(`verdict.${verdict}`));
     if (before && before[0] !== index) this.trail = null;
     if (this.trail && (!before || before[2] !== at) && value !== null) {
       const ts = Date.parse(at) / 1000;

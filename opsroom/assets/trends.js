@@ -4,7 +4,7 @@
 import { series } from "./api.js";
 import { el, square, token, write } from "./draw.js";
 import { listen, plantNow, state, watch } from "./live.js";
-import { clockTime, dayOf, measure, named, num, percent, say, signedSigmas, when } from "./words.js";
+import { clockTime, dayOf, learning, measure, named, num, percent, say, signedSigmas, when } from "./words.js";
 
 const RANGES_H = [6, 24, 168];
 const POINTS = 720;
@@ -60,7 +60,7 @@ class Trend {
     write(this.value, measure(now.value, now.unit));
     const far = now.sigmas === null ? "" : say("trend.far", { sigmas: signedSigmas(now.sigmas) });
     const band = now.forecast ? say("trend.next", { lo: num(now.forecast.lo95), hi: measure(now.forecast.hi95, now.unit) }) : say("trend.no_band");
-    write(this.verdict, [say(`verdict.${now.verdict}`), far, band].filter(Boolean).join(" · "));
+    write(this.verdict, [say(`verdict.${now.verdict}`), learning(now.learning), far, band].filter(Boolean).join(" · "));
     const found = now.performance === null ? null : { latency: now.latency, performance: now.performance };
     const label = found ? say("square.says", { index: named("index", now.index), productivity: percent(now.productivity), latency: percent(now.latency), performance: percent(now.performance) }) : say("square.none");
     if (this.label !== label) this.box.replaceChildren(found ? square(found, label) : "");

@@ -42,6 +42,9 @@ export const signed = (value, unit) => (value > 0 ? "+" : "") + measure(value, u
 export const short = (value) => (Math.round(value * 10) / 10 || 0).toLocaleString(locale, { maximumFractionDigits: 1 });
 export const signedSigmas = (value) => (value >= 0.05 ? "+" : "") + short(value);
 
+/** Return how far an index is that still learns, and by whom it goes until then; "" where it has learned. */
+export const learning = (told) => (told ? say(told.like ? "learning.like" : "learning.own", told) : "");
+
 /** Return a day and month. */
 export const dayOf = (ts) => dates.format(ts * 1000);
 export const percent = (ratio) => ratio.toLocaleString(locale, { style: "percent", maximumFractionDigits: 0 });

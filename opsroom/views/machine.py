@@ -10,7 +10,7 @@ from collector.contract.event import State
 from collector.contract.indicator import unit_of
 from cyberfilter.contract.index import Verdict
 from opsroom.picture import MachineNow, Picture
-from opsroom.seen import Band, IndexSeen
+from opsroom.seen import Band, IndexSeen, LearningSeen
 from opsroom.views.phone import Desk, desk
 from opsroom.views.tiles import TELLING, sigmas
 
@@ -55,6 +55,7 @@ class IndexNow(msgspec.Struct, frozen=True):
     latency: float | None
     performance: float | None
     assumed: bool
+    learning: LearningSeen | None
 
 
 class Detail(msgspec.Struct, frozen=True):
@@ -139,4 +140,5 @@ def _index(index: IndexSeen) -> IndexNow:
         index.latency,
         index.performance,
         index.potentiality_assumed,
+        index.learning,
     )

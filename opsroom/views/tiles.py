@@ -13,7 +13,7 @@ from collector.contract.event import State
 from cyberfilter.contract.alert import AlertClass
 from cyberfilter.contract.index import Verdict
 from opsroom.picture import MachineNow, Picture
-from opsroom.seen import AlertSeen, Band, IndexSeen
+from opsroom.seen import AlertSeen, Band, IndexSeen, LearningSeen
 from opsroom.views.alerts import PRIORITY, heard, row
 
 TELLING: Final = ("heater_effort_w", "nozzle_deviation_degc", "pace_ratio", "energy_w", "availability_ratio")
@@ -51,6 +51,7 @@ class Telling(msgspec.Struct, frozen=True, array_like=True):
     band: Band | None
     sigmas: float | None
     verdict: Verdict
+    learning: LearningSeen | None = None
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True):
@@ -153,7 +154,16 @@ def telling(indices: list[IndexSeen], alerts: list[AlertSeen]) -> Telling | None
     usual = [by_name[name] for name in TELLING if name in by_name] or sorted(indices, key=lambda index: index.index)
     chosen = (alerted or far or usual)[0]
     band = chosen.expected or chosen.forecast
-    return Telling(chosen.index, chosen.unit, chosen.at, chosen.actuality, band, sigmas(chosen), chosen.verdict)
+    return Telling(
+        chosen.index,
+        chosen.unit,
+        chosen.at,
+        chosen.actuality,
+        band,
+        sigmas(chosen),
+        chosen.verdict,
+        chosen.learning,
+    )
 
 
 def square(indices: list[IndexSeen]) -> Square | None:

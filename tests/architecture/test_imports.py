@@ -41,6 +41,8 @@ OWNERS: Final = {
     "msgspec": PACKAGES,
     "nats": ("collector.bus",),
     "numpy": (
+        "cyberfilter.commissioning",
+        "cyberfilter.families",
         "cyberfilter.filter",
         "cyberfilter.indices",
         "cyberfilter.judge",

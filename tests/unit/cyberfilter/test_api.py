@@ -52,6 +52,13 @@ def test_indices_have_the_contracts_fields_by_place(trained) -> None:
     assert set(said["items"][0]["forecast"]) == {"at", "mean", "lo95", "hi95"}
 
 
+def test_an_index_that_still_learns_says_how_far_it_is(trained) -> None:
+    said = client(trained).get("/api/v1/indices").json()["items"]
+    learning = {item["index"]: item["learning"] for item in said}
+    assert learning["availability_ratio"] == {"have": 9, "need": 250, "from": "own", "like": 0}
+    assert learning["heater_effort_w"] is None
+
+
 def test_a_place_is_the_unit_and_all_below_it(trained) -> None:
     asked = client(trained)
     assert asked.get("/api/v1/indices", params={"place": PLACE}).json()["total"] == 5

@@ -128,7 +128,7 @@ def test_how_fast_a_level_wanders_is_learned_and_then_frozen():
     for at in range(400):
         bank.update(np.arange(80), np.full(80, float(at)), values[:, at])
         if at in {249, 399}:
-            learned.append(bank._block[HEIGHT - 5, :80].copy())
+            learned.append(bank.learned(np.arange(80)).adaptivity)
     assert learned[0][:40].mean() > 0.95
     assert learned[0][40:].mean() < 0.8
     np.testing.assert_array_equal(learned[1], learned[0])

@@ -7,6 +7,7 @@ from typing import Any
 
 from collector.contract.codec import format_time
 from opsroom.picture import Picture
+from opsroom.seen import LearningSeen
 from opsroom.views.tiles import Tile, board, counts
 
 NOW = 1_000.0
@@ -129,3 +130,13 @@ def test_the_counts_tell_of_all() -> None:
         "algedonic": 0,
         "unheard": 2,
     }
+
+
+def test_an_index_that_learns_tells_how_far_it_is_and_by_whom_it_goes() -> None:
+    taught = {"have": 20, "need": 250, "from": "like machines", "like": 3}
+    found = tiles(machine("a"), index("a", 10.1, learning=taught))[0].telling
+    assert found is not None
+    assert found.learning == LearningSeen(20, 250, "like machines", 3)
+    done = tiles(machine("a"), index("a", 10.1, learning=None))[0].telling
+    assert done is not None
+    assert done.learning is None
