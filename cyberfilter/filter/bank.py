@@ -45,6 +45,7 @@ class _Filter(NamedTuple):
 
     height: int
     chunk: int
+    fresh: Callable[[Floats], None]
     start: Callable[[Floats], None]
     expect: Callable[[Floats, Floats], Forecasts]
     step: Callable[[Floats, Floats, Floats], Verdicts]
@@ -111,6 +112,7 @@ class Bank:
         wanted = self._count + count
         if wanted > self._block.shape[1]:
             grown = memory.fresh(max(wanted, min(2 * self._count, wanted + CHUNK)), self._filter.height)
+            self._filter.fresh(grown)
             grown[:, : self._count] = self._block[:, : self._count]
             self._begin(grown[:, self._count :])
             self._block = grown
@@ -279,6 +281,7 @@ def _filter(name: str, rules: Rules) -> _Filter:
         return _Filter(
             height=memory.HEIGHT,
             chunk=CHUNK,
+            fresh=lambda _: None,
             start=lambda _: None,
             expect=partial(expect, rules=rules),
             step=partial(step, rules=rules),
@@ -287,6 +290,7 @@ def _filter(name: str, rules: Rules) -> _Filter:
     return _Filter(
         height=hypothesis_rows.HEIGHT,
         chunk=HYPOTHESES_CHUNK,
+        fresh=hypothesis_rows.fresh,
         start=hypothesis_rows.start,
         expect=partial(hypothesis_rows.expect, rules=rules, model=model),
         step=partial(hypothesis_rows.step, rules=rules, model=model),

@@ -77,11 +77,21 @@ def degrees(state: State) -> Floats:
 
 def start(h: Floats, state: State) -> None:
     """Let the one hypothesis that nothing changed be all there is, from the classic filter's start."""
-    moments = [field[0] for field in state.moments]
-    h[: len(moments)] = np.stack(moments)[:, None]
-    h[N], h[WEIGHT], h[SINCE:] = degrees(state), -np.inf, 0.0
-    h[BORN] = -np.inf
+    begin(h, np.stack([field[0] for field in state.moments] + [degrees(state)]))
+
+
+def begin(h: Floats, moments: Floats) -> None:
+    """Let the one hypothesis that nothing changed be all there is, with these moments (7, k): the first fields."""
+    h[:WEIGHT] = moments[:, None]
+    h[WEIGHT], h[SINCE:], h[BORN] = -np.inf, 0.0, -np.inf
     h[WEIGHT, FREE.start] = 0.0
+
+
+def moments(h: Floats) -> Floats:
+    """Return mean and covariance, noise and degrees (N + 1, k) of the mixture; the noise's precisions are averaged."""
+    mixed = mixture(np.ascontiguousarray(h))
+    mixed.moments[S] = 1.0 / over(mixed.w / np.ascontiguousarray(h[S]))
+    return mixed.moments
 
 
 def predict(h: Floats, row: Row, model: Model) -> tuple[Floats, Floats, Floats]:

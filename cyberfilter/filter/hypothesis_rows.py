@@ -4,15 +4,17 @@
 | verdict           | rule                                                                       | speaks of      |
 |-------------------|----------------------------------------------------------------------------|----------------|
 | missing           | no value                                                                   | this row       |
+| stuck             | the same value more often in a row than the series' own habit allows       | since it is so |
 | transient         | P(outlier) > .5 two rows ago, and P(something changed since then) < .5     | two rows ago   |
 | step, slope, noise| P(a change in the last 100 values) > .9: the likeliest sort                | since it began |
+| season            | nothing newer, and a pattern that repeated itself ended in the last 100    | since it ended |
 | unsure            | that is > .5, or P(outlier) now or one row ago is: the next values tell    | this row       |
 | steady            | none of these                                                              | this row       |
 
 The first that holds is said. `change` has the likeliest sort from .5 on: an operator may look, nobody is called. A
 series whose first values are still being collected is unsure, and one that is still learning is never more than that,
-unless it has adopted what like series learned (learned.py).
-The words stuck and season need rules of their own, before the filter.
+unless it has adopted what like series learned (learned.py). The words stuck and season have rules of their own, before
+and around the filter (own_rules.py).
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from cyberfilter.contract.index import Verdict
-from cyberfilter.filter import adaptivity, hypotheses, learned, memory
+from cyberfilter.filter import adaptivity, hypotheses, learned, memory, own_rules
 from cyberfilter.filter.births import COUNT, LEVEL, NOISE
 from cyberfilter.filter.hypotheses import Found
 from cyberfilter.filter.learned import Learned
@@ -40,6 +42,7 @@ from cyberfilter.filter.rows import (
     remember,
 )
 from cyberfilter.filter.start import Begin
+from cyberfilter.filter.transform import Transform
 from cyberfilter.filter.verdict import Bools, Judged
 from cyberfilter.filter.weighing import FIELDS, Model, Row
 
@@ -52,6 +55,7 @@ _OWN: Final = (
     ("outlier_2", 1),
     ("value_2", 1),
     ("learned", learned.HEIGHT),
+    ("rules", own_rules.HEIGHT),
 )
 _STARTS: Final = np.cumsum([memory.HEIGHT] + [width for _, width in _OWN]).tolist()
 _ROW: Final = {name: slice(at, at + width) for (name, width), at in zip(_OWN, _STARTS, strict=False)}
@@ -75,6 +79,11 @@ class Past(NamedTuple):
     expected_2: Floats
 
 
+def fresh(columns: Floats) -> None:
+    """Let the rows beside the filter be those of series that have seen nothing."""
+    own_rules.fresh(columns[_ROW["rules"]])
+
+
 def start(columns: Floats) -> None:
     """Let the hypotheses begin where memory.start left the series."""
     state = memory.state_of(columns)
@@ -90,7 +99,9 @@ def expect(columns: Floats, time_s: Floats, rules: Rules, model: Model) -> Forec
     """Return the forecasts for values at these times (k); nothing is changed."""
     started, learning = columns[AT["n"]] > 0, columns[AT["values"]] < rules.learning_count
     row = _row(columns, time_s, np.full_like(time_s, np.nan), started, learning, rules)
-    return band(hypotheses.predict(_hypotheses(columns), row, model), first(columns, started, rules), rules)
+    mean, scale, half = hypotheses.predict(_hypotheses(columns), row, model)
+    pattern = own_rules.expect(columns[_ROW["rules"]], time_s, rules.cadence_s)
+    return band((mean + pattern, scale, half), first(columns, started, rules), rules)
 
 
 def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Model) -> Verdicts:
@@ -98,18 +109,20 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
     started, learning = columns[AT["n"]] > 0, _learning(columns, rules)
     begun = first(columns, started, rules)
     row = _row(columns, time_s, rules.transform.forward(value), started, learning, rules)
-    found = _find(columns, row, started, rules, model)
-    expected = band((found.mean, found.scale, found.half), begun, rules)
-    transform, stretch = rules.transform, rules.transform.stretch(found.level)
-    found = found._replace(level=transform.back(found.level), slope=found.slope * stretch, sigma=found.sigma * stretch)
-    size = np.where(
-        found.kind == LEVEL,
-        transform.back(found.after) - transform.back(found.before),
-        np.where(found.kind == NOISE, found.after - found.before, found.after) * stretch,
-    )
+    own, h, gone = columns[_ROW["rules"]], _hypotheses(columns), np.isnan(value)
+    heard = own_rules.before(own, h, row, value, started & ~learning, rules.cadence_s, model)
+    found = _find(columns, row._replace(z=heard.z), started, rules, model)
+    expected = band(own_rules.expected(found, heard), begun, rules)
+    due = columns[AT["values"]] + ~gone == rules.learning_count
+    seasonal = own_rules.after(own, h, row, heard, due, rules.cadence_s, model)
+    _relearn(columns, seasonal.found, row, rules, model)
+    seasonal = seasonal._replace(size=seasonal.size * rules.transform.stretch(found.level))
+    found, size = _in_unit(found, rules.transform)
     past = Past(*(columns[row] for row in _PAST))
     early = ~started | (learning & ~learned.adopted(columns[_ROW["learned"]]))
-    judged = _judge(found, size, past, missing=np.isnan(value), early=early, starting=~started)
+    judged = _judge(found, size, past, missing=gone, early=early, starting=~started)
+    judged, p_change = own_rules.tell(judged, found, heard, seasonal, able=~early & ~gone)
+    found = found._replace(p_change=p_change)
     unknown = np.full((3, len(value), 4), np.nan)
     verdicts = Verdicts(
         t=time_s,
@@ -129,6 +142,18 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
     columns[_AT["outlier_1"]], columns[_AT["value_2"]] = found.p_outlier, columns[AT["value_1"]]
     remember(columns, verdicts, started)
     return verdicts
+
+
+def _in_unit(found: Found, transform: Transform) -> tuple[Found, Floats]:
+    """Return what is found in the value's own unit, and the size of the change."""
+    stretch = transform.stretch(found.level)
+    size = np.where(
+        found.kind == LEVEL,
+        transform.back(found.after) - transform.back(found.before),
+        np.where(found.kind == NOISE, found.after - found.before, found.after) * stretch,
+    )
+    level, slope, sigma = transform.back(found.level), found.slope * stretch, found.sigma * stretch
+    return found._replace(level=level, slope=slope, sigma=sigma), size
 
 
 _TOLD: Final = ("level", "slope", "p_slope_negative", "sigma", "log_evidence", "p_change", "p_outlier")
@@ -216,6 +241,14 @@ def _run(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
         _grid(columns)[:, :, learning] = grid
     columns[_AT["heard"]] += ~np.isnan(row.z)
     return found
+
+
+def _relearn(columns: Floats, where: Bools, row: Row, rules: Rules, model: Model) -> None:
+    """Learn anew how fast a level wanders where a pattern was just found in its values."""
+    if where.any():
+        some = np.compress(where, columns, axis=1)
+        wandering, known = own_rules.relearn(some[_ROW["rules"]], _some(row, where), rules.cadence_s, model)
+        columns[_AT["adaptivity"], where] = np.where(known, wandering, some[_AT["adaptivity"]])
 
 
 def _hold(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:

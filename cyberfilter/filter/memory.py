@@ -65,15 +65,19 @@ def fresh(count: int, height: int = HEIGHT) -> Floats:
     return block
 
 
-def start(columns: Floats, begun: Begin, probability: tuple[float, ...]) -> None:
-    """Let the filter of these columns start from the prior, as if the row before had been any of the four states."""
+def start(columns: Floats, begun: Begin, probability: tuple[float, ...], noise_least: float = 0.0) -> None:
+    """Let the filter of these columns start from the prior, as if the row before had been any of the four states.
+
+    A learned noise starts from, and stays above, `noise_least` (a variance).
+    """
     count = columns.shape[1]
-    moments = (begun.level, begun.slope, begun.level_variance, np.zeros(count), begun.slope_variance, begun.noise)
+    noise = np.maximum(begun.noise, noise_least)
+    moments = (begun.level, begun.slope, begun.level_variance, np.zeros(count), begun.slope_variance, noise)
     columns[ROW["moments"]] = np.repeat(np.stack(moments), 4, axis=0)
     columns[ROW["p"]] = np.maximum(np.array(probability), np.finfo(np.float64).tiny)[:, None]
     columns[ROW["back"]] = 0.25
     columns[ROW["n"]] = begun.degrees
-    columns[ROW["s_least"]] = _S_SHARE_LEAST * begun.noise
+    columns[ROW["s_least"]] = np.maximum(_S_SHARE_LEAST * noise, noise_least)
 
 
 def state_of(columns: Floats) -> State:

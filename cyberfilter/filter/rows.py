@@ -207,7 +207,8 @@ def hold(columns: Floats, z: Floats, rules: Rules) -> tuple[Begin, Bools]:
     full = ~np.isnan(kept[-1])
     if full.any():
         some = np.compress(full, columns, axis=1)
-        memory.start(some, Begin(*(part[full] for part in begun)), rules.profile.probability)
+        some_begun = Begin(*(part[full] for part in begun))
+        memory.start(some, some_begun, rules.profile.probability, rules.transform.noise_least)
         columns[:, full] = some
     return begun, full
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Scales on which the noise of an index is even: none, arcsine, log, sqrt; there and back."""
+"""Scales on which the noise of an index is even: none, arcsine, log, sqrt, counts, binary; there and back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 from cyberfilter.filter.model import Floats
 
 _QUARTER_TURN: Final = np.pi / 2
+_ANSCOMBE: Final = 3 / 8
+_ANSCOMBE_LEAST: Final = float(2.0 * np.sqrt(_ANSCOMBE))
 _LOG_MAX: Final = 690.0
 """The exponential of more overflows; no value is that large."""
 
@@ -20,6 +22,7 @@ class Transform(NamedTuple):
 
     `back` takes any number: what lies beyond the scale's ends (a band may) comes back as the end. `clipped` says
     that a value outside low..high is taken as the end (a ratio of 1.02 as 1); where it is not, it is refused.
+    `noise_least` is a variance on the scale that a learned noise stays above: chance alone gives so much.
     """
 
     name: str
@@ -29,6 +32,7 @@ class Transform(NamedTuple):
     forward: Callable[[Floats], Floats]
     back: Callable[[Floats], Floats]
     stretch: Callable[[Floats], Floats]
+    noise_least: float = 0.0
 
 
 def _same(x: Floats) -> Floats:
@@ -65,12 +69,33 @@ def _double(z: Floats) -> Floats:
     return 2.0 * np.maximum(z, 0.0)
 
 
+def _anscombe(x: Floats) -> Floats:
+    return 2.0 * np.sqrt(x + _ANSCOMBE)
+
+
+def _anscombe_back(z: Floats) -> Floats:
+    half = 0.5 * np.maximum(z, _ANSCOMBE_LEAST)
+    return np.maximum(half * half - _ANSCOMBE, 0.0)
+
+
+def _anscombe_stretch(z: Floats) -> Floats:
+    return 0.5 * np.maximum(z, _ANSCOMBE_LEAST)
+
+
+def _share(z: Floats) -> Floats:
+    return np.clip(z, 0.0, 1.0)
+
+
 _SHIPPED: Final = (
     Transform("none", -np.inf, np.inf, False, _same, _same, _one),
     # Beer's inverse sine: the spread of a ratio is even on it (Brain of the Firm, ch. 11).
     Transform("arcsine", 0.0, 1.0, True, _arcsine, _sine_squared, _sine_of_double),
     Transform("log", np.finfo(np.float64).tiny, np.inf, False, np.log, _exp, _exp),
     Transform("sqrt", 0.0, np.inf, False, np.sqrt, _square, _double),
+    # Anscombe (1948), Biometrika 35, 246-254: a Poisson count has variance 1 on it from a mean of 4 on, rare ones less.
+    Transform("counts", 0.0, np.inf, False, _anscombe, _anscombe_back, _anscombe_stretch, noise_least=0.25),
+    # no scale makes yes and no even: their variance is p(1-p), and a run of no must not teach that there is none
+    Transform("binary", 0.0, 1.0, True, _share, _share, _one, noise_least=0.12),
 )
 TRANSFORMS: Final = {transform.name: transform for transform in _SHIPPED}
 

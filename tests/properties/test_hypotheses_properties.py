@@ -121,13 +121,23 @@ def test_a_drift_is_found(drift, median_rows):
     assert np.median(found) <= median_rows
 
 
-@pytest.mark.parametrize(("factor", "median_rows"), [(0.0, 11), (1 / 3, 18), (3.0, 9)])
+@pytest.mark.parametrize(("factor", "median_rows"), [(1 / 3, 18), (3.0, 9)])
 def test_a_noise_that_changes_is_named(factor, median_rows):
     values = noise(200, 300, 10)
     values[:, 260:] *= factor
     said = run(values)
     assert np.median(first(said.p_change[260:] > 0.9)) <= median_rows
     assert (said.change_kind[-1] == "noise").mean() >= 0.9
+
+
+@pytest.mark.parametrize("flat", [0.0, 1.0, 6.0])
+def test_a_flat_line_is_a_stuck_sensor_within_ten_rows_and_hardly_anything_else(flat):
+    values = noise(200, 300, 10)
+    values[:, 260:] = flat
+    said = run(values)
+    assert (first(said.verdict[260:] == "stuck") <= 10).all()
+    assert (said.verdict[270:] == "stuck").all()
+    assert (said.change_since[-1] == 260).all()
 
 
 def test_the_band_holds_what_is_normal():

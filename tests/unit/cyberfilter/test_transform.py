@@ -13,10 +13,12 @@ WITHIN = {
     "arcsine": np.linspace(0, 1, 101),
     "log": np.geomspace(1e-9, 1e9, 101),
     "sqrt": np.linspace(0, 1e6, 101),
+    "counts": np.arange(0.0, 1e6, 9999),
+    "binary": np.linspace(0, 1, 11),
 }
 
 
-def test_the_four_of_the_contract_ship():
+def test_the_four_of_the_contract_ship_and_two_for_what_is_counted():
     assert set(TRANSFORMS) == set(WITHIN)
 
 
@@ -28,7 +30,9 @@ def test_back_undoes_forward(name):
 
 @pytest.mark.parametrize("name", WITHIN)
 def test_stretch_is_the_derivative_of_back(name):
-    transform, z, small = TRANSFORMS[name], np.linspace(0.1, 1.4, 14), 1e-6
+    transform, z, small = TRANSFORMS[name], np.linspace(0.1, 1.4, 14) + (1.2 if name == "counts" else 0.0), 1e-6
+    if name == "binary":
+        z = z[z < 1 - small]
     rise = (transform.back(z + small) - transform.back(z - small)) / (2 * small)
     np.testing.assert_allclose(transform.stretch(z), rise, rtol=1e-6)
 
@@ -53,3 +57,9 @@ def test_band_of_a_ratio_expected_beyond_one_ends_at_one_and_keeps_its_width() -
     mean, low, high = band_back(TRANSFORMS["arcsine"], np.array([2.0]), np.array([0.3]))
     assert (mean[0], high[0]) == (1.0, 1.0)
     assert low[0] == pytest.approx(np.sin(np.pi / 2 - 0.3) ** 2)
+
+
+@pytest.mark.parametrize("mean", [4, 10, 100, 1e6])
+def test_counts_have_variance_one_on_their_scale(mean):
+    counted = np.random.default_rng(2).poisson(mean, 40_000).astype(float)
+    assert TRANSFORMS["counts"].forward(counted).var() == pytest.approx(1, abs=0.06)

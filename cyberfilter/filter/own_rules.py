@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""The rules of their own beside the hypotheses: a stuck sensor (stuck.py) before them, a season (season.py) around.
+
+A stuck sensor's values are missing to the filter, which goes back to what it knew when the run began: a flat line
+would else teach it that there is no noise. A pattern is taken off the values; where one is found or is over, the
+filter begins anew from the level and noise that are left.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from cyberfilter.contract.index import Verdict
+from cyberfilter.filter import adaptivity, hypotheses, season, stuck
+from cyberfilter.filter.hypotheses import Found
+from cyberfilter.filter.model import Floats
+from cyberfilter.filter.season import Seasonal
+from cyberfilter.filter.start import START_DEGREES
+from cyberfilter.filter.stuck import Run
+from cyberfilter.filter.verdict import Bools, Judged
+from cyberfilter.filter.weighing import WEIGHT, Model, Row, S
+
+_LAYOUT: Final = (("stuck", stuck.HEIGHT), ("before", WEIGHT), ("season", season.HEIGHT))
+_STARTS: Final = np.cumsum([0] + [width for _, width in _LAYOUT]).tolist()
+_ROW: Final = {name: slice(at, at + width) for (name, width), at in zip(_LAYOUT, _STARTS, strict=False)}
+HEIGHT: Final[int] = _STARTS[-1]
+_SLOPE_SHARE: Final = 1e-4
+_DEGREES: Final = 30.0
+"""What the noise beside a pattern is worth: it was measured on a few hundred values, but with hindsight."""
+
+
+class Heard(NamedTuple):
+    """What a row's value is to the filter: z without what is stuck and without the pattern, which is beside it.
+
+    `told` is mean, scale and half the band (3, those stuck from now on) as they were before the filter went back.
+    """
+
+    z: Floats
+    pattern: Floats
+    run: Run
+    told: Floats | None
+
+
+def fresh(own: Floats) -> None:
+    """Let the rows (HEIGHT, k) be those of series that have seen nothing."""
+    own[:] = 0.0
+    stuck.fresh(own[_ROW["stuck"]])
+    season.fresh(own[_ROW["season"]])
+
+
+def expect(own: Floats, time_s: Floats, cadence_s: float) -> Floats:
+    """Return what the pattern adds at these times (k), on the scale of the filter."""
+    return season.expect(own[_ROW["season"]], time_s, cadence_s)
+
+
+def before(  # noqa: PLR0917 - all that a row is
+    own: Floats, h: Floats, row: Row, value: Floats, known: Bools, cadence_s: float, model: Model
+) -> Heard:
+    """Return what the filter is to hear of the values; the hypotheses h go back where a sensor is stuck from now on."""
+    run = stuck.step(own[_ROW["stuck"]], row.time, value, known)
+    remembered = own[_ROW["before"]]
+    begins = run.began & known
+    if begins.any():
+        remembered[:, begins] = hypotheses.moments(h[:, :, begins])
+    told = None
+    if run.fired.any():
+        some = h[:, :, run.fired]
+        told = np.stack(hypotheses.predict(some, Row._make(part[run.fired] for part in row), model))
+        hypotheses.begin(some, remembered[:, run.fired])
+        h[:, :, run.fired] = some
+    pattern = season.expect(own[_ROW["season"]], row.time, cadence_s)
+    return Heard(np.where(run.stuck, np.nan, row.z - pattern), pattern, run, told)
+
+
+def expected(found: Found, heard: Heard) -> tuple[Floats, Floats, Floats]:
+    """Return mean, scale and half the band (k) that stood before the value came, with the pattern."""
+    mean, scale, half = found.mean, found.scale, found.half
+    if heard.told is not None:
+        for whole, part in zip((mean, scale, half), heard.told, strict=True):
+            whole[heard.run.fired] = part
+    return mean + heard.pattern, scale, half
+
+
+def after(  # noqa: PLR0917 - all that a row is
+    own: Floats, h: Floats, row: Row, heard: Heard, due: Bools, cadence_s: float, model: Model
+) -> Seasonal:
+    """Let the season hear the values after the filter has; h begins anew where a pattern is found or is over."""
+    z = np.where(np.isnan(heard.z), np.nan, row.z)
+    seasonal = season.step(own[_ROW["season"]], row.time, z, cadence_s, due)
+    anew = seasonal.found | seasonal.ended
+    if anew.any():
+        some = h[:, :, anew]
+        noise = some[S, 0] if model.noise_known else np.maximum(seasonal.noise[anew], row.s_least[anew])
+        hypotheses.begin(some, _begun(seasonal.level[anew], noise, _DEGREES))
+        h[:, :, anew] = some
+    return seasonal
+
+
+def relearn(own: Floats, row: Row, cadence_s: float, model: Model) -> tuple[Floats, Bools]:
+    """Return how fast the levels (k) wander, by what was kept of series whose pattern was just found; and where known.
+
+    With the pattern in them they seemed to wander. Where places stand for more than a cadence this is not known.
+    """
+    about, k = own[_ROW["season"]], own.shape[1]
+    rest, one, never = season.residuals(about, cadence_s), np.ones(k), np.zeros(k, dtype=bool)
+    grid = np.zeros((adaptivity.FIELD_COUNT, len(adaptivity.DISCOUNTS), k))
+    first = rest[np.argmin(np.isnan(rest), axis=0), np.arange(k)]
+    grid[:WEIGHT] = _begun(first, np.maximum(about[season.AT["noise"]], row.s_least), START_DEGREES)[:, None]
+    learned = one
+    for z in rest:
+        learned = adaptivity.learn(grid, row._replace(z=z, gap=one, reset=never, discount=one), model)
+    return learned, season.width(about) == 1.0
+
+
+def _begun(level: Floats, noise: Floats, degrees: float) -> Floats:
+    """Return the moments (7, k) of a level that is known to within the noise, and hardly any slope."""
+    nothing = np.zeros_like(level)
+    return np.stack((level, nothing, noise, nothing, _SLOPE_SHARE * noise, noise, nothing + degrees))
+
+
+def tell(judged: Judged, found: Found, heard: Heard, seasonal: Seasonal, *, able: Bools) -> tuple[Judged, Floats]:
+    """Return the verdicts with stuck and season in their places, and the probability of a change with theirs.
+
+    A stuck sensor is said before anything else but a missing value; that a season is over is said where the filter,
+    which began anew then, has nothing to say.
+    """
+    quiet = np.isin(judged.verdict, (Verdict.STEADY, Verdict.UNSURE)) & (judged.kind == "")
+    gone = seasonal.telling & quiet & able
+    flat = heard.run.stuck & able
+    word = np.where(flat, Verdict.STUCK.value, np.where(gone, Verdict.SEASON.value, judged.verdict))
+    p_change = np.where(gone, np.maximum(found.p_change, 1.0 - seasonal.chance), found.p_change)
+    return Judged(
+        verdict=word,
+        kind=np.where(flat | gone, word, judged.kind),
+        since=np.where(flat, heard.run.since, np.where(gone, seasonal.since, judged.since)),
+        size=np.where(flat, 0.0, np.where(gone, seasonal.size, judged.size)),
+    ), np.where(flat, np.maximum(p_change, 1.0 - heard.run.chance), p_change)
