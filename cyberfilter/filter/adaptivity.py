@@ -33,16 +33,20 @@ from cyberfilter.filter.weighing import (
 
 DISCOUNTS: Final = np.array([1.0, 0.98, 0.95, 0.9, 0.8, 0.65, 0.5])
 """Share of what is known of the level that is kept from one cadence to the next."""
+STILL_ODDS: Final = 4.0
+"""By how much likelier a level that stays is at first than any one that wanders: 250 values hardly tell .98 from 1, and
+each hundredth less costs small steps."""
 FIELD_COUNT: Final = WEIGHT + 1
 GRID: Final = DISCOUNTS[:, None]
+_PRIOR: Final = np.where(GRID < 1, 0.0, np.log(STILL_ODDS))
 
 
 def start(grid: Floats, state: State) -> None:
-    """Let each discount (fields, discounts, k) start where the classic filter does, all as likely."""
+    """Let each discount (fields, discounts, k) start where the classic filter does, as likely as STILL_ODDS has it."""
     moments = [field[0] for field in state.moments]
     grid[: len(moments)] = np.stack(moments)[:, None]
     grid[len(moments)] = degrees(state)
-    grid[WEIGHT] = 0.0
+    grid[WEIGHT] = _PRIOR
 
 
 def learn(grid: Floats, row: Row, model: Model) -> Floats:

@@ -17,11 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from collector.contract.errors import Misconfigured, Refusal
 from collector.contract.limits import NUMBER_ABS_MAX
-from cyberfilter.filter import hypothesis_rows, learned, memory, weighing
+from cyberfilter.filter import hypothesis_rows, interventions, learned, memory, rows, weighing
 from cyberfilter.filter.kernel import model_of
 from cyberfilter.filter.learned import Learned
 from cyberfilter.filter.model import PROFILES, Floats, Prior, Profile, check_prior, check_profile
-from cyberfilter.filter.rows import Forecasts, Rules, Verdicts, expect, step
+from cyberfilter.filter.rows import Forecasts, Rules, Verdicts
 from cyberfilter.filter.start import START_COUNT, begin
 from cyberfilter.filter.transform import TRANSFORMS
 
@@ -49,6 +49,8 @@ class _Filter(NamedTuple):
     start: Callable[[Floats], None]
     expect: Callable[[Floats, Floats], Forecasts]
     step: Callable[[Floats, Floats, Floats], Verdicts]
+    intervene: Callable[[Floats, interventions.Notice], None]
+    accept: Callable[[Floats], None]
     read: Callable[[Floats], Learned] | None = None
     adopt: Callable[[Floats, Learned], None] | None = None
 
@@ -148,7 +150,9 @@ class Bank:
     def _update_chunk(self, index: Indices, times: Floats, values: Floats) -> Verdicts:
         where = _neighbours(index)  # a slice is copied in long runs, several times as fast as number by number
         columns = np.take(self._block, index, axis=1) if where is None else self._block[:, where].copy()
-        verdicts = self._filter.step(columns, times, values)
+        ignored = (columns[memory.AT["ignored"]] > 0) & ~np.isnan(values)
+        columns[memory.AT["ignored"], ignored] = 0.0
+        verdicts = self._filter.step(columns, times, np.where(ignored, np.nan, values))._replace(y=values)
         self._block[:, index if where is None else where] = columns
         return verdicts
 
@@ -199,6 +203,39 @@ class Bank:
         self._filter.adopt(columns, learned.check(given, len(index)))
         self._block[:, index] = columns
 
+    def intervene(
+        self, series: ArrayLike, action: str, mean: ArrayLike | None = None, sd: ArrayLike | None = None
+    ) -> None:
+        """Let a person's notice of what comes count (k; interventions.py): ignore, shift, level, uncertain.
+
+        mean and sd (k, in the value's own unit; None: 0) are those of the move, of the new level, of the doubt. A value
+        to be ignored gets the verdict "missing". A Refusal names what cannot be, or the series that has not started.
+        """
+        index = self._indices(series)
+        _once(index)
+        nothing, columns = np.zeros(len(index)), np.take(self._block, index, axis=1)
+        given = (("mean", mean), ("sd", sd))
+        notice = interventions.Notice(action, *(_column(n, nothing if x is None else x, len(index)) for n, x in given))
+        interventions.check(notice, index.tolist(), columns[memory.AT["n"]] > 0, self._rules.transform)
+        if action == interventions.IGNORE:
+            columns[memory.AT["ignored"]] = 1.0
+        else:
+            self._filter.intervene(columns, notice)
+        self._block[:, index] = columns
+
+    def accept(self, series: ArrayLike) -> None:
+        """Take the present of these series (k) as usual: what changed is the base that later changes are told from.
+
+        Of one that is still collecting its first values nothing is known to accept, and nothing happens. The classic
+        filter goes on saying "slope" while there is one, for its word speaks of the slope that is.
+        """
+        index = self._indices(series)
+        _once(index)
+        index = index[self._block[memory.AT["n"], index] > 0]
+        columns = np.take(self._block, index, axis=1)
+        self._filter.accept(columns)
+        self._block[:, index] = columns
+
     def save(self) -> bytes:
         """Return everything; `load` gives a bank that goes on bit for bit (on the same machine and NumPy)."""
         rules = self._rules
@@ -239,11 +276,7 @@ class Bank:
         return index.astype(np.int64, copy=False)
 
     def _check(self, index: Indices, times: Floats, values: Floats) -> None:
-        if len(index) > 1 and not (index[1:] > index[:-1]).all():
-            ordered = np.sort(index)
-            twice = ordered[1:] == ordered[:-1]
-            if twice.any():
-                raise Refusal("repeated", f"series {ordered[int(twice.argmax())]} is there twice in one update")
+        _once(index)
         clock = self._block[memory.AT["clock"]].take(index)
         low = -np.inf if self._rules.transform.clipped else self._rules.transform.low
         wrong = ~((times > clock) & (times < np.inf)) | (np.abs(values) > NUMBER_ABS_MAX) | (values < low)
@@ -283,8 +316,10 @@ def _filter(name: str, rules: Rules) -> _Filter:
             chunk=CHUNK,
             fresh=lambda _: None,
             start=lambda _: None,
-            expect=partial(expect, rules=rules),
-            step=partial(step, rules=rules),
+            expect=partial(rows.expect, rules=rules),
+            step=partial(rows.step, rules=rules),
+            intervene=partial(rows.intervene, rules=rules),
+            accept=partial(rows.accept, rules=rules),
         )
     model = weighing.model_of(rules.profile, noise_known=rules.model.noise_known)
     return _Filter(
@@ -296,7 +331,18 @@ def _filter(name: str, rules: Rules) -> _Filter:
         step=partial(hypothesis_rows.step, rules=rules, model=model),
         read=hypothesis_rows.read,
         adopt=partial(hypothesis_rows.adopt, rules=rules),
+        intervene=partial(hypothesis_rows.intervene, rules=rules),
+        accept=hypothesis_rows.accept,
     )
+
+
+def _once(index: Indices) -> None:
+    """Raise a Refusal where a series is there twice; numbers in their order are told at once."""
+    if len(index) > 1 and not (index[1:] > index[:-1]).all():
+        ordered = np.sort(index)
+        twice = ordered[1:] == ordered[:-1]
+        if twice.any():
+            raise Refusal("repeated", f"series {ordered[int(twice.argmax())]} is there twice in one update")
 
 
 def _neighbours(index: Indices) -> slice | None:

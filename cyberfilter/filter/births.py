@@ -22,6 +22,7 @@ from cyberfilter.filter.weighing import (
     FIELDS,
     KIND,
     M0,
+    M1,
     SINCE,
     TINY,
     WEIGHT,
@@ -40,7 +41,10 @@ START, LEVEL, SLOPE, NOISE = range(4)
 
 
 class Family(NamedTuple):
-    """Hypotheses of one sort: a birth at each `every`-th value, each protected for `slot_count`·`every` values."""
+    """Hypotheses of one sort: a birth at each `every`-th value, each protected for `slot_count`·`every` values.
+
+    `noise` is by what the variance of the noise is multiplied.
+    """
 
     kind: int
     rate: int
@@ -48,6 +52,7 @@ class Family(NamedTuple):
     slot_count: int
     every: int
     phase: int
+    noise: float = 1.0
 
 
 FAMILIES: Final = (
@@ -55,14 +60,14 @@ FAMILIES: Final = (
     Family(LEVEL, rate=1, slot=8, slot_count=8, every=1, phase=0),  # a large one
     Family(SLOPE, rate=2, slot=16, slot_count=8, every=4, phase=0),  # a faint slope needs 32 values to show
     Family(SLOPE, rate=3, slot=24, slot_count=2, every=4, phase=2),  # a steep one 8
-    Family(NOISE, rate=4, slot=26, slot_count=4, every=4, phase=1),  # louder and quieter in turn
+    Family(NOISE, rate=4, slot=26, slot_count=4, every=4, phase=1, noise=4.0),  # louder: twice the deviation
+    Family(NOISE, rate=5, slot=30, slot_count=4, every=4, phase=3, noise=1 / 6),  # quieter
 )
-FREE: Final = slice(30, 40)
+FREE: Final = slice(34, 40)
 """Places for those past their protection: the heaviest stay."""
 COUNT: Final = FREE.stop
-NOISE_FACTOR: Final = 6.0
-"""By how much the noise variance of a birth is larger or smaller, with so few degrees that it soon finds its own."""
-NOISE_DEGREES: Final = 4.0
+NOISE_DEGREES: Final = 5.0
+"""Degrees of freedom of a noise that is born: so few that it soon finds its own variance."""
 
 
 def give_birth(h: Floats, mixed: Mixture, row: Row, here: Bools, model: Model) -> None:
@@ -143,11 +148,10 @@ def _born(  # noqa: PLR0917 - the rows of one step
     born[C00] += (level + slope) * s
     born[C01 : C11 + 1] += slope * s
     born[S], born[WEIGHT], born[BORN], born[SINCE] = s, log_rate + log_share, row.heard, row.time
-    born[BASE] = moments[M0]
     for number, (each, *_) in enumerate(births):
         born[KIND, number] = each.kind
+        born[BASE, number] = moments[M1] if each.kind == SLOPE else moments[M0]
         if each.kind == NOISE:
-            louder = row.heard // each.every % 2 == 0
-            born[S, number] = np.maximum(np.where(louder, s * NOISE_FACTOR, s / NOISE_FACTOR), row.s_least)
+            born[S, number] = np.maximum(s * each.noise, row.s_least)
             born[N, number], born[BASE, number] = NOISE_DEGREES, np.sqrt(s)
     return born

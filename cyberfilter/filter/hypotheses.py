@@ -40,17 +40,21 @@ from cyberfilter.filter.weighing import (
 
 LOOK_BACK: Final = 100
 """A change this many values old is the base that newer ones are told from."""
+YOUNG: Final = 8
+"""In so few values nothing but a change moves a level far."""
 FRESH: Final = 3
 """A change this many values old, or younger, may be what looked like an outlier two rows ago."""
 
 
 class Found(NamedTuple):
-    """What the datum said, each (k), on the scale of the filter; `p_fresh`: a change in the last FRESH values.
+    """What the datum said, each (k), on the scale of the filter.
 
-    `mean`, `scale` and `half` are what had been expected of it (predict).
+    `p_fresh` is a change in the last FRESH values, `p_young` a step or slope in the last YOUNG. `mean`, `scale` and
+    `half` are what had been expected of it (predict).
 
     `kind` is the likeliest sort of change, however unlikely; `since`, `before` and `after` are its likeliest birth,
-    what was then and what is now: the level, the slope (`after` alone) or the noise's standard deviation.
+    what was then and what is now: the level, the slope or the noise's standard deviation; `doubt` is the standard
+    deviation of their difference (of `after` for a slope), and `p_kind` the probability of that sort of change.
     """
 
     level: Floats
@@ -59,12 +63,15 @@ class Found(NamedTuple):
     sigma: Floats
     log_evidence: Floats
     p_change: Floats
+    p_kind: Floats
     p_fresh: Floats
+    p_young: Floats
     p_outlier: Floats
     kind: Floats
     since: Floats
     before: Floats
     after: Floats
+    doubt: Floats
     mean: Floats
     scale: Floats
     half: Floats
@@ -136,7 +143,11 @@ def _read(
         mass[kind - LEVEL] = over(_cleared(recent, h[KIND] != kind))
     kind = mass.argmax(axis=0) + LEVEL
     likeliest = _cleared(recent, h[KIND] != kind, -1.0).argmax(axis=0) * len(row.z) + np.arange(len(row.z))
-    since, before, level, slope, s = (h[field].take(likeliest) for field in (SINCE, BASE, M0, M1, S))
+    since, before, born = (h[field].take(likeliest) for field in (SINCE, BASE, BORN))
+    level, slope, c00, c11, s, n = (h[field].take(likeliest) for field in (M0, M1, C00, C11, S, N))
+    # a level was known when the change came as well as so many values, or as its wandering, let it be
+    known = s * np.maximum(1.0 - row.adaptivity, 1.0 / (np.maximum(born, 0.0) + 1.0))
+    doubt = np.where(kind == LEVEL, c00 + known, np.where(kind == SLOPE, c11, s / (2.0 * n)))
     mean = over(w * h[: M1 + 1], axis=1)
     return Found(
         level=mean[M0],
@@ -145,12 +156,15 @@ def _read(
         sigma=np.sqrt(over(w * h[S])),
         log_evidence=told[1],
         p_change=np.minimum((mass[0] + mass[1]) + mass[2], 1.0),
+        p_kind=mass.max(axis=0),
         p_fresh=over(_cleared(recent, h[BORN] <= row.heard - FRESH)),
+        p_young=over(_cleared(recent, (h[BORN] <= row.heard - YOUNG) | (h[KIND] == NOISE))),
         p_outlier=told[0],
         kind=kind.astype(np.float64),
         since=since,
         before=before,
         after=np.where(kind == LEVEL, level, np.where(kind == SLOPE, slope, np.sqrt(s))),
+        doubt=np.sqrt(doubt),
         mean=expected[0],
         scale=expected[1],
         half=expected[2],

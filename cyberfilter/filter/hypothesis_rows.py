@@ -11,10 +11,13 @@
 | unsure            | that is > .5, or P(outlier) now or one row ago is: the next values tell    | this row       |
 | steady            | none of these                                                              | this row       |
 
-The first that holds is said. `change` has the likeliest sort from .5 on: an operator may look, nobody is called. A
-series whose first values are still being collected is unsure, and one that is still learning is never more than that,
-unless it has adopted what like series learned (learned.py). The words stuck and season have rules of their own, before
-and around the filter (own_rules.py).
+The first that holds is said. `change` has the likeliest sort from .5 on and until it is below .2: an operator may look,
+nobody is called, and evidence may ripen (a drift is first taken for a step, then corrected). Where the noise was
+learned, P(a change) is about the square root of what the hypotheses' weights say, as odds: they take one speed of
+wandering and one shape of noise for certain; a step or slope within the last eight values counts fully. A series whose
+first values are still being collected is unsure, and one that is still learning is never more than that, unless it has
+adopted what like series learned (learned.py). The words stuck and season have rules of their own, before and around
+the filter (own_rules.py).
 """
 
 from __future__ import annotations
@@ -24,12 +27,13 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from cyberfilter.contract.index import Verdict
-from cyberfilter.filter import adaptivity, hypotheses, learned, memory, own_rules
-from cyberfilter.filter.births import COUNT, LEVEL, NOISE
+from cyberfilter.filter import adaptivity, hypotheses, interventions, learned, memory, own_noise, own_rules
+from cyberfilter.filter.births import COUNT, LEVEL, SLOPE
 from cyberfilter.filter.hypotheses import Found
 from cyberfilter.filter.learned import Learned
 from cyberfilter.filter.memory import AT, ROW
 from cyberfilter.filter.model import Floats
+from cyberfilter.filter.own_noise import OUTLIERS
 from cyberfilter.filter.rows import (
     Forecasts,
     Rules,
@@ -41,10 +45,9 @@ from cyberfilter.filter.rows import (
     hold,
     remember,
 )
-from cyberfilter.filter.start import Begin
-from cyberfilter.filter.transform import Transform
+from cyberfilter.filter.start import START_COUNT, Begin
 from cyberfilter.filter.verdict import Bools, Judged
-from cyberfilter.filter.weighing import FIELDS, Model, Row
+from cyberfilter.filter.weighing import FIELDS, M0, TINY, WEIGHT, Model, Row, over
 
 _OWN: Final = (
     ("hypotheses", len(FIELDS) * COUNT),
@@ -56,6 +59,8 @@ _OWN: Final = (
     ("value_2", 1),
     ("learned", learned.HEIGHT),
     ("rules", own_rules.HEIGHT),
+    ("named", 1),  # 1: the last row told a change
+    ("noise", own_noise.HEIGHT),
 )
 _STARTS: Final = np.cumsum([memory.HEIGHT] + [width for _, width in _OWN]).tolist()
 _ROW: Final = {name: slice(at, at + width) for (name, width), at in zip(_OWN, _STARTS, strict=False)}
@@ -63,6 +68,12 @@ _AT: Final = {name: int(rows.start) for name, rows in _ROW.items()}
 HEIGHT: Final[int] = _STARTS[-1]
 _HALF: Final = 0.5
 _SURE: Final = 0.9
+_OVER: Final = 0.2
+"""A change that was told goes on being told until it is less probable than this."""
+_FREQUENT: Final = 2.0
+"""Outliers are more frequent than usual from so many times the profile's share on."""
+_TRUST: Final = 0.55
+"""The power of the odds that the hypotheses' weights are worth: about their square root."""
 _WORDS: Final = np.array(
     [Verdict.STEADY, Verdict.STEP, Verdict.SLOPE, Verdict.NOISE, Verdict.TRANSIENT, Verdict.UNSURE, Verdict.MISSING]
 )
@@ -70,13 +81,14 @@ _STEADY, _TRANSIENT, _UNSURE, _MISSING = 0, 4, 5, 6
 
 
 class Past(NamedTuple):
-    """What a verdict looks back on, each (k): P(outlier) of the last two rows, and all of the row before the last."""
+    """What a verdict looks back on, each (k): P(outlier) of two rows, all of the row before the last, and `named`."""
 
     outlier_1: Floats
     outlier_2: Floats
     time_2: Floats
     value_2: Floats
     expected_2: Floats
+    named: Floats
 
 
 def fresh(columns: Floats) -> None:
@@ -90,9 +102,24 @@ def start(columns: Floats) -> None:
     hypotheses.start(_hypotheses(columns), state)
     adaptivity.start(_grid(columns), state)
     columns[_AT["adaptivity"]] = 1.0
-    for name in ("heard", "outlier_1", "outlier_2"):
+    for name in ("heard", "outlier_1", "outlier_2", "named"):
         columns[_AT[name]] = 0.0
     columns[_AT["value_2"]] = np.nan
+
+
+def intervene(columns: Floats, notice: interventions.Notice, rules: Rules) -> None:
+    """Let a person's notice move what is known of the columns' level."""
+    h = _hypotheses(columns)
+    level = over(np.exp(h[WEIGHT]) * h[M0])
+    for parts in (h, _grid(columns)):
+        interventions.move(parts, level, notice, rules.transform)
+
+
+def accept(columns: Floats) -> None:
+    """Let what the columns' likeliest hypothesis says be usual: no change, no outlier is told any more."""
+    interventions.accept_hypotheses(_hypotheses(columns), columns[_AT["heard"]])
+    for name in ("outlier_1", "outlier_2", "named"):
+        columns[_AT[name]] = 0.0
 
 
 def expect(columns: Floats, time_s: Floats, rules: Rules, model: Model) -> Forecasts:
@@ -117,11 +144,11 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
     seasonal = own_rules.after(own, h, row, heard, due, rules.cadence_s, model)
     _relearn(columns, seasonal.found, row, rules, model)
     seasonal = seasonal._replace(size=seasonal.size * rules.transform.stretch(found.level))
-    found, size = _in_unit(found, rules.transform)
+    found = _told(found, columns[_ROW["noise"]][OUTLIERS], rules, model)
     past = Past(*(columns[row] for row in _PAST))
     early = ~started | (learning & ~learned.adopted(columns[_ROW["learned"]]))
-    judged = _judge(found, size, past, missing=gone, early=early, starting=~started)
-    judged, p_change = own_rules.tell(judged, found, heard, seasonal, able=~early & ~gone)
+    meant = _judge(found, past, missing=gone, early=early, starting=~started)
+    judged, p_change = own_rules.tell(meant, found, heard, seasonal, able=~early & ~gone)
     found = found._replace(p_change=p_change)
     unknown = np.full((3, len(value), 4), np.nan)
     verdicts = Verdicts(
@@ -132,28 +159,21 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
         change_kind=judged.kind,
         change_since=judged.since,
         change_size=judged.size,
+        change_sd=judged.sd,
+        change_p=judged.p,
+        change_before=judged.before,
         score=np.full_like(value, np.nan),
         verdict=judged.verdict,
         p=unknown[0],
         one_back=unknown[1],
         two_back=unknown[2],
     )
+    columns[_AT["named"]] = np.where(gone, past.named, meant.kind != "")
+    own_noise.meet(columns[_ROW["noise"]], row.z, rules.transform.forward(columns[AT["value_1"]]))
     columns[_AT["outlier_2"]] = columns[_AT["outlier_1"]]
     columns[_AT["outlier_1"]], columns[_AT["value_2"]] = found.p_outlier, columns[AT["value_1"]]
     remember(columns, verdicts, started)
     return verdicts
-
-
-def _in_unit(found: Found, transform: Transform) -> tuple[Found, Floats]:
-    """Return what is found in the value's own unit, and the size of the change."""
-    stretch = transform.stretch(found.level)
-    size = np.where(
-        found.kind == LEVEL,
-        transform.back(found.after) - transform.back(found.before),
-        np.where(found.kind == NOISE, found.after - found.before, found.after) * stretch,
-    )
-    level, slope, sigma = transform.back(found.level), found.slope * stretch, found.sigma * stretch
-    return found._replace(level=level, slope=slope, sigma=sigma), size
 
 
 _TOLD: Final = ("level", "slope", "p_slope_negative", "sigma", "log_evidence", "p_change", "p_outlier")
@@ -186,6 +206,30 @@ def _learning(columns: Floats, rules: Rules) -> Bools:
     return np.asarray(columns[AT["values"]] < rules.learning_count)
 
 
+def _told(found: Found, outliers: Floats, rules: Rules, model: Model) -> Found:
+    """Return what is found in the value's own unit, and with as much trust as a model has whose noise was learned.
+
+    A level that wanders makes no step within eight values: what is that young needs less trust in the model, but where
+    outliers are more frequent than usual, for a few of them together look like a step.
+    """
+    transform, stretch, p = rules.transform, rules.transform.stretch(found.level), found.p_change
+    if rules.learning_count:
+        change, none = p**_TRUST, np.maximum(1.0 - p, 0.0) ** _TRUST
+        usual = outliers <= _FREQUENT * model.outlier * rules.learning_count
+        p = np.maximum(change / (change + none), np.where(usual, found.p_young, 0.0))
+    is_level = found.kind == LEVEL
+    return found._replace(
+        level=transform.back(found.level),
+        slope=found.slope * stretch,
+        sigma=found.sigma * stretch,
+        before=np.where(is_level, transform.back(found.before), found.before * stretch),
+        after=np.where(is_level, transform.back(found.after), found.after * stretch),
+        doubt=found.doubt * stretch,
+        p_change=p,
+        p_kind=found.p_kind * p / np.maximum(found.p_change, TINY),
+    )
+
+
 def _hypotheses(columns: Floats) -> Floats:
     return columns[_ROW["hypotheses"]].reshape(len(FIELDS), COUNT, columns.shape[1])
 
@@ -207,7 +251,7 @@ def _row(  # noqa: PLR0917 - the columns of one step
         heard=columns[_AT["heard"]].copy(),
         discount=discount_of(learning, rules),
         adaptivity=kept if started.all() else np.where(started, kept, 1.0),
-        s_least=columns[AT["s_least"]],
+        s_least=np.maximum(columns[AT["s_least"]], own_noise.least_variance(columns[_ROW["noise"]])),
     )
 
 
@@ -231,13 +275,18 @@ def _find(columns: Floats, row: Row, started: Bools, rules: Rules, model: Model)
 
 
 def _run(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
+    learning, noise = _learning(columns, rules), columns[_ROW["noise"]]
+    seen = np.minimum(columns[_AT["heard"]], max(rules.learning_count - START_COUNT, 0))
+    model = model._replace(outlier=own_noise.outlier_share(noise, seen, model.outlier))
     found = hypotheses.advance(_hypotheses(columns), row, model)
-    learning = _learning(columns, rules)
-    if learning.all() and len(learning):
+    some_learn = bool(learning.any())
+    if some_learn:
+        noise[OUTLIERS] += np.where(learning & ~np.isnan(row.z), found.p_outlier, 0.0)
+    if some_learn and learning.all():
         columns[_AT["adaptivity"]] = adaptivity.learn(_grid(columns), row, model)
-    elif learning.any():
-        grid = np.ascontiguousarray(_grid(columns)[:, :, learning])
-        columns[_AT["adaptivity"], learning] = adaptivity.learn(grid, _some(row, learning), model)
+    elif some_learn:
+        grid, own = np.ascontiguousarray(_grid(columns)[:, :, learning]), model.outlier[learning]
+        columns[_AT["adaptivity"], learning] = adaptivity.learn(grid, _some(row, learning), model._replace(outlier=own))
         _grid(columns)[:, :, learning] = grid
     columns[_AT["heard"]] += ~np.isnan(row.z)
     return found
@@ -273,12 +322,15 @@ def _hold(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
         sigma=np.where(np.isnan(columns[AT["kept"]]), np.nan, np.sqrt(begun.noise)),
         log_evidence=unknown,
         p_change=nothing,
+        p_kind=nothing,
         p_fresh=nothing,
+        p_young=nothing,
         p_outlier=np.full_like(row.z, model.outlier),
         kind=np.full_like(row.z, LEVEL),
         since=unknown,
         before=unknown,
         after=unknown,
+        doubt=unknown,
         mean=unknown,
         scale=unknown,
         half=unknown,
@@ -296,13 +348,14 @@ def _start_adopted(columns: Floats, rules: Rules, model: Model) -> Begin:
     return begun
 
 
-def _judge(found: Found, size: Floats, past: Past, *, missing: Bools, early: Bools, starting: Bools) -> Judged:
+def _judge(found: Found, past: Past, *, missing: Bools, early: Bools, starting: Bools) -> Judged:
     """Return the verdicts by the table above; `early` says no more than unsure.
 
     A step's size is the likeliest hypothesis's level less the one that was expected when it was born, a slope's is
     the slope itself per cadence, a noise's the standard deviation less what it was, a transient's its own surprise.
     """
     kind = found.kind.astype(np.int64)
+    size = np.where(kind == SLOPE, found.after, found.after - found.before)
     changed, spike = found.p_change > _HALF, (past.outlier_2 > _HALF) & (found.p_fresh < _HALF)
     waiting = changed | (found.p_outlier > _HALF) | (past.outlier_1 > _HALF)
     code = np.where(waiting, _UNSURE, _STEADY)
@@ -310,13 +363,15 @@ def _judge(found: Found, size: Floats, past: Past, *, missing: Bools, early: Boo
     code = np.where(spike, _TRANSIENT, code)
     code = np.where(starting | (early & (code != _STEADY)), _UNSURE, code)
     code = np.where(missing, _MISSING, code)
-    word = np.where(changed & ~early & ~missing & ~spike, kind, np.where(code == _TRANSIENT, _TRANSIENT, _STEADY))
-    since = np.where(word == _TRANSIENT, past.time_2, found.since)
-    amount = np.where(word == _TRANSIENT, past.value_2 - past.expected_2, size)
-    silent = word == _STEADY
-    return Judged(
-        verdict=_WORDS[code],
-        kind=np.where(silent, "", _WORDS[word]),
-        since=np.where(silent, np.nan, since),
-        size=np.where(silent, np.nan, amount),
+    named = changed | ((past.named > 0) & (found.p_change > _OVER))
+    brief = code == _TRANSIENT
+    word = np.where(named & ~early & ~missing & ~spike, kind, np.where(brief, _TRANSIENT, _STEADY))
+    facts = (
+        (past.time_2, found.since),
+        (past.value_2 - past.expected_2, size),
+        (found.sigma, found.doubt),
+        (past.outlier_2, found.p_kind),
+        (past.expected_2, found.before),
     )
+    told = [np.where(word == _STEADY, np.nan, np.where(brief, then, change)) for then, change in facts]
+    return Judged(_WORDS[code], np.where(word == _STEADY, "", _WORDS[word]), *told)

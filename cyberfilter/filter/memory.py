@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""What is remembered of a series: 64 numbers in one column (a filter may add its own), and the bytes of a checkpoint.
+"""What is remembered of a series: 65 numbers in one column (a filter may add its own), and the bytes of a checkpoint.
 
-A checkpoint is a name, the length of a header (4 bytes), the header (JSON), the block (64 or more rows of N numbers) as
+A checkpoint is a name, the length of a header (4 bytes), the header (JSON), the block (65 or more rows of N numbers) as
 it is, and the CRC-32 of all this: a copy and one pass. Numbers are little-endian. The same state gives the same bytes.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 import zlib
 from collections.abc import Mapping
 from typing import Any, Final
@@ -39,6 +37,7 @@ _LAYOUT: Final = (
     ("leaning", 1),  # sign of the slope: -1, 1, or 0 before there is one
     ("turned", 1),  # time since which it has been so
     ("kept", START_COUNT),
+    ("ignored", 1),  # 1: a person said that the next value is not to be taken
 )
 _STARTS: Final = np.cumsum([0] + [width for _, width in _LAYOUT]).tolist()
 ROW: Final = {name: slice(at, at + width) for (name, width), at in zip(_LAYOUT, _STARTS, strict=False)}
@@ -47,8 +46,6 @@ AT: Final = {name: int(rows.start) for name, rows in ROW.items()}
 """The first of these rows: the only one of most."""
 HEIGHT: Final[int] = _STARTS[-1]
 VERSION: Final = 2
-_ARCHIVED: Final = 1
-"""The version before, an npz of `header` and `block`: it is still read, for what was learned is not thrown away."""
 _NAME: Final = "cybersyn filter bank"
 _MAGIC: Final = f"{_NAME}\n".encode()
 _WORD: Final = 4
@@ -119,28 +116,24 @@ def pack(header: dict[str, Any], block: Floats) -> bytes:
 def unpack(blob: bytes, heights: Mapping[str, int]) -> tuple[dict[str, Any], Floats]:
     """Return header and block; a Refusal where the bytes are no checkpoint of this version. `heights`: by filter."""
     try:
-        header, block = _opened(blob) if blob.startswith(_MAGIC) else _opened_archive(blob)
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        header, block = _opened(blob)
+    except (ValueError, KeyError) as error:
         raise Refusal("not_a_checkpoint", f"{len(blob)} bytes are no checkpoint of a filter bank: {error}") from None
     height = heights.get(header.get("filter", ""))
-    found = (header.get("what"), header.get("version"), block.shape[:1])
-    readable = [(_NAME, version, (height,)) for version in (VERSION, _ARCHIVED)]
-    if found not in readable:
-        raise Refusal("other_checkpoint", f"checkpoint is {found}, this program reads {readable[0]}")
+    found, readable = (header.get("what"), header.get("version"), block.shape[:1]), (_NAME, VERSION, (height,))
+    if found != readable:
+        raise Refusal("other_checkpoint", f"checkpoint is {found}, this program reads {readable}")
     return header, block
 
 
 def _opened(blob: bytes) -> tuple[dict[str, Any], Floats]:
     """Return header and block; a ValueError where a byte is missing or another."""
     whole = memoryview(blob)
+    if not blob.startswith(_MAGIC):
+        raise ValueError("they begin otherwise")
     if zlib.crc32(whole[:-_WORD]) != int.from_bytes(whole[-_WORD:], "little"):
         raise ValueError("its checksum is another one")
     start = len(_MAGIC) + _WORD
     end = start + int.from_bytes(whole[len(_MAGIC) : start], "little")
     header = json.loads(blob[start:end])
     return header, np.frombuffer(whole[end:-_WORD], dtype="<f8").reshape(header["shape"]).astype(np.float64)
-
-
-def _opened_archive(blob: bytes) -> tuple[dict[str, Any], Floats]:
-    with np.load(io.BytesIO(blob), allow_pickle=False) as archive:
-        return json.loads(archive["header"].tobytes()), np.asarray(archive["block"], dtype=np.float64)

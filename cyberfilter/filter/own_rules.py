@@ -136,4 +136,7 @@ def tell(judged: Judged, found: Found, heard: Heard, seasonal: Seasonal, *, able
         kind=np.where(flat | gone, word, judged.kind),
         since=np.where(flat, heard.run.since, np.where(gone, seasonal.since, judged.since)),
         size=np.where(flat, 0.0, np.where(gone, seasonal.size, judged.size)),
+        sd=np.where(flat | gone, np.nan, judged.sd),
+        p=np.where(flat, 1.0 - heard.run.chance, np.where(gone, 1.0 - seasonal.chance, judged.p)),
+        before=np.where(flat | gone, np.nan, judged.before),
     ), np.where(flat, np.maximum(p_change, 1.0 - heard.run.chance), p_change)

@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from cyberfilter.filter import memory
+from cyberfilter.filter import interventions, memory
+from cyberfilter.filter.collapse import over
 from cyberfilter.filter.kernel import Model, Readout, advance, predict
 from cyberfilter.filter.memory import AT, ROW
 from cyberfilter.filter.model import Floats, Prior, Profile
@@ -50,7 +51,9 @@ class Verdicts(NamedTuple):
     """What k rows say, named as the columns of `cybersyn filter`: each (k), p, one_back and two_back (k, 4).
 
     Values, slopes (per cadence) and sigma are in the value's own unit, log_evidence is on the transformed scale.
-    NaN is not known (yet); change_kind is "" where nothing changed; times are those given to `update`.
+    NaN is not known (yet); change_kind is "" where nothing changed; times are those given to `update`. change_sd is the
+    standard deviation of change_size, change_p how probable that sort of change is, change_before what was before: the
+    expected level, the slope, or the standard deviation of the noise.
     """
 
     t: Floats
@@ -69,11 +72,26 @@ class Verdicts(NamedTuple):
     change_kind: Words
     change_since: Floats
     change_size: Floats
+    change_sd: Floats
+    change_p: Floats
+    change_before: Floats
     score: Floats
     verdict: Words
     p: Floats
     one_back: Floats
     two_back: Floats
+
+
+def intervene(columns: Floats, notice: interventions.Notice, rules: Rules) -> None:
+    """Let a person's notice move what is known of the columns' level."""
+    state = memory.state_of(columns)
+    parts = columns[ROW["moments"]].reshape(6, 4, columns.shape[1])
+    interventions.move(parts, over(state.p * state.moments.m0), notice, rules.transform)
+
+
+def accept(columns: Floats, rules: Rules) -> None:
+    """Let what the columns say be usual: no state of the past is likelier than it was at the start."""
+    interventions.accept_classic(columns, rules.profile.probability)
 
 
 def expect(columns: Floats, time_s: Floats, rules: Rules) -> Forecasts:
@@ -155,6 +173,9 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules) -> Verdic
         change_kind=judged.kind,
         change_since=judged.since,
         change_size=judged.size,
+        change_sd=judged.sd,
+        change_p=judged.p,
+        change_before=judged.before,
         score=np.full_like(value, np.nan),
         verdict=judged.verdict,
         p=now.p,

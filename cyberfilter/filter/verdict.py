@@ -38,12 +38,15 @@ Bools = NDArray[np.bool_]
 
 
 class Judged(NamedTuple):
-    """What is said of k rows: the verdict, and the change (kind "" and NaN where there is none)."""
+    """What is said of k rows: the verdict, and the change (kind "" and NaN where there is none or it is not known)."""
 
     verdict: Words
     kind: Words
     since: Floats
     size: Floats
+    sd: Floats
+    p: Floats
+    before: Floats
 
 
 class Before(NamedTuple):
@@ -82,9 +85,11 @@ def judge(now: Now, before: Before) -> Judged:
     """Return the verdicts by the table above.
 
     A step's size is the level now less the value that had been expected when it came; a transient's is its value less
-    the expected one; a slope's is the slope itself, per cadence.
+    the expected one; a slope's is the slope itself, per cadence, and its p that of its sign. The four states do not
+    keep how well a step's size is known, nor the slope that was before.
     """
-    sure = np.maximum(now.p_slope_negative, 1.0 - now.p_slope_negative) > _SIGN_SURE
+    up = 1.0 - now.p_slope_negative
+    sure = np.maximum(now.p_slope_negative, up) > _SIGN_SURE
     drifts = sure & (np.abs(now.slope) >= _SIGMA_PER_CADENCE_MIN * now.sigma)
     code = np.where(drifts, _SLOPE, _STEADY)
     # from the last of the table's rules to the first, so that the first that holds stays
@@ -93,14 +98,14 @@ def judge(now: Now, before: Before) -> Judged:
     np.copyto(code, _STEP, where=now.two_back[:, 2] > _HALF)
     np.copyto(code, _UNSURE, where=now.starting | now.learning & (code != _STEADY))
     np.copyto(code, _MISSING, where=now.missing)
-    since, size = np.full((2, len(code)), np.nan)
-    for word, start, amount in (
-        (_STEP, before.time_2, now.level - before.expected_2),
-        (_TRANSIENT, before.time_1, before.value_1 - before.expected_1),
-        (_SLOPE, before.turned, now.slope),
-    ):
+    told, surprise = np.full((5, len(code)), np.nan), before.value_1 - before.expected_1
+    unknown = np.full_like(surprise, np.nan)
+    steps = (before.time_2, now.level - before.expected_2, unknown, now.two_back[:, 2], before.expected_2)
+    spikes = (before.time_1, surprise, now.sigma, now.one_back[:, 1], before.expected_1)
+    drifting = (before.turned, now.slope, unknown, np.maximum(now.p_slope_negative, up), unknown)
+    for word, facts in ((_STEP, steps), (_TRANSIENT, spikes), (_SLOPE, drifting)):
         found = code == word
         if found.any():
-            np.copyto(since, start, where=found)
-            np.copyto(size, amount, where=found)
-    return Judged(verdict=_WORDS.take(code), kind=_KINDS.take(code), since=since, size=size)
+            for row, fact in zip(told, facts, strict=True):
+                np.copyto(row, fact, where=found)
+    return Judged(_WORDS.take(code), _KINDS.take(code), *told)

@@ -17,7 +17,7 @@ from cyberfilter.filter.model import Floats, Profile
 
 FIELDS: Final = ("m0", "m1", "c00", "c01", "c11", "s", "n", "weight", "born", "since", "kind", "base")
 """Level, slope, their covariance, noise variance and its degrees, log weight; at which count and time it was born, as
-what, and what was before: the expected level, or the noise's standard deviation."""
+what, and what was before: the expected level, the slope, or the noise's standard deviation."""
 M0, M1, C00, C01, C11, S, N, WEIGHT, BORN, SINCE, KIND, BASE = range(len(FIELDS))
 MOVED_COUNT: Final = 5
 """The first fields: those that move with time."""
@@ -25,6 +25,10 @@ SMALL: Final = 0.06
 """A small step's variance as a share of a large one's."""
 FAINT: Final = 0.02
 """A faint slope's variance as a share of a steep one's."""
+_FAINT_RATE: Final = 2.5
+"""Faint slopes are born so many times as often as steep ones: for a small drift a step is a near explanation."""
+_NOISE_RATE: Final = 1.5
+"""How often a louder noise is born, and a quieter one, every fourth value: more find sd×2 no sooner, but cry wolf."""
 _WIDEST: Final = 1e6
 _LOG_ODDS_MAX: Final = 700.0
 """The exponential of more overflows."""
@@ -84,8 +88,9 @@ class Weighed(NamedTuple):
 def model_of(profile: Profile, *, noise_known: bool) -> Model:
     """Return the profile ready for this filter; a known noise does not change."""
     outlier, level, slope, noise = (-np.log1p(-rate) for rate in profile.hypotheses)
-    rates = np.array([level / 2, level / 2, 2 * slope, 2 * slope, 0.0 if noise_known else 2 * noise])
-    steps, slopes = np.array([SMALL, 1.0, 0.0, 0.0, 0.0]), np.array([0.0, 0.0, FAINT, 1.0, 0.0])
+    turned = 0.0 if noise_known else _NOISE_RATE * noise
+    rates = np.array([level / 2, level / 2, _FAINT_RATE * slope, slope, turned, turned])
+    steps, slopes = np.array([SMALL, 1.0, 0.0, 0.0, 0.0, 0.0]), np.array([0.0, 0.0, FAINT, 1.0, 0.0, 0.0])
     return Model(
         outlier=np.clip(-np.expm1(-np.asarray(outlier)), TINY, None),
         rates=rates,

@@ -236,7 +236,9 @@ def line(verdicts: Verdicts, say_time: Callable[[float], str | float]) -> dict[s
         return None if math.isnan(row[0]) else dict(zip(STATES, row, strict=True))
 
     kind = str(verdicts.change_kind[0])
-    change = {"kind": kind, "since": say_time(figure("change_since")), "size": figure("change_size")} if kind else None
+    told = (("size", "size"), ("sd", "sd"), ("probability", "p"), ("before", "before"))
+    figures = {word: figure(f"change_{name}") for word, name in told}
+    change = {"kind": kind, "since": say_time(figure("change_since")), **figures} if kind else None
     forecast = {part: figure(f"forecast_{part}") for part in ("mean", "sd", "lo95", "hi95")}
     plain = ("level", "slope", "p_slope_negative", "sigma", "log_evidence", "p_change", "p_outlier")
     return {

@@ -98,9 +98,10 @@ class Plain:
         self.families = [  # kind, rate, level variance, slope variance, every, phase, protected
             ("level", -math.log1p(-level) / 2, 6.0, 0.0, 1, 0, 8),
             ("level", -math.log1p(-level) / 2, 100.0, 0.0, 1, 0, 8),
-            ("slope", -math.log1p(-slope) * 2, 0.0, 0.02, 4, 0, 32),
-            ("slope", -math.log1p(-slope) * 2, 0.0, 1.0, 4, 2, 8),
-            ("noise", -math.log1p(-noise) * 2, 0.0, 0.0, 4, 1, 16),
+            ("slope", -math.log1p(-slope) * 2.5, 0.0, 0.02, 4, 0, 32),
+            ("slope", -math.log1p(-slope), 0.0, 1.0, 4, 2, 8),
+            ("louder", -math.log1p(-noise) * 1.5, 0.0, 0.0, 4, 1, 16),
+            ("quieter", -math.log1p(-noise) * 1.5, 0.0, 0.0, 4, 3, 16),
         ]
         start = {"m": np.zeros(2), "c": np.diag([4.0, 0.25]), "s": 1.0, "n": 5.0, "w": 1.0, "family": None, "born": -99}
         self.all, self.heard = [start], 0
@@ -135,8 +136,8 @@ class Plain:
                 continue
             self.end_protection(at, self.heard - protected)
             here = {"m": mean, "c": cover + s * (level * np.diag([1.0, 0.0]) + slope * np.ones((2, 2))), "s": s, "n": n}
-            if kind == "noise":
-                here |= {"s": s * 6 if self.heard // 4 % 2 == 0 else s / 6, "n": 4.0}
+            if kind in {"louder", "quieter"}:
+                here |= {"s": s * (4 if kind == "louder" else 1 / 6), "n": 5.0}
             born.append(({**here, "family": at, "born": self.heard, "kind": kind}, rate))
         kept = sum(one["w"] for one in self.all)
         for one in self.all:
@@ -148,7 +149,7 @@ class Plain:
             if one["family"] == family and one["born"] == born:
                 one["family"] = None
         free = [one for one in self.all if one["family"] is None]
-        if len(free) > 10:
+        if len(free) > 6:
             lightest = min(range(len(free)), key=lambda at: free[at]["w"])
             self.all = [one for one in self.all if one is not free[lightest]]
 
