@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-# tidy: what each route answers stands beside it
 """The Cyberfilter's HTTP routes: indices, alerts, what people do about alerts, outlooks."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import msgspec
 from fastapi import APIRouter, HTTPException, Query
-from pydantic import BaseModel, ConfigDict, Field
 
 from collector.contract import limits
 from collector.contract.codec import format_time
@@ -17,190 +15,42 @@ from collector.contract.errors import Refusal, Unavailable
 from collector.contract.page import page
 from collector.contract.place import check_place, contains
 from cyberfilter.actions import word
+from cyberfilter.contract import intervention
 from cyberfilter.contract.alert import Alert, AlertClass
 from cyberfilter.contract.alert import shown as shown_alert
 from cyberfilter.contract.index import IndexValue
 from cyberfilter.contract.index import shown as shown_index
+from cyberfilter.contract.intervention import Wire
 from cyberfilter.families import Night
 from cyberfilter.indices.tree import UnitVector
+from cyberfilter.items import (
+    ActionBody,
+    AlertItem,
+    AlertPage,
+    CommissionedPage,
+    IndexPage,
+    InterventionBody,
+    InterventionItem,
+    OutlookItem,
+    TriplePage,
+)
 from cyberfilter.service import Cyberfilter
 
 LIMIT_DEFAULT: Final = 100
-_STATUS: Final = {"unknown_alert": 404, "unknown_index": 404, "not_possible": 409, "too_few": 409, "no_better": 409}
+_STATUS: Final = {
+    "unknown_alert": 404,
+    "unknown_index": 404,
+    "not_possible": 409,
+    "too_few": 409,
+    "too_many": 409,
+    "no_better": 409,
+}
 """What a refusal is in HTTP; any other is a 422."""
 
 Limit = Annotated[int, Query(ge=1, le=limits.PAGE_ITEMS_MAX, description="items on a page")]
 Cursor = Annotated[str | None, Query(description="`next` of the page before")]
 Horizon = Annotated[str, Query(description="how far: hours, shift or days")]
 Place = Annotated[str | None, Query(description="a unit: its own and everything below it")]
-
-
-class _Open(BaseModel):
-    """Fields that a client may count on; more are there, and more may come."""
-
-    model_config = ConfigDict(extra="allow", populate_by_name=True)
-
-
-class Band(BaseModel):
-    """A forecast: the expected value and its 95 % band, in the index's unit."""
-
-    at: str
-    mean: float
-    lo95: float
-    hi95: float
-
-
-class LearningItem(BaseModel):
-    """How many of its own values an index has learned from, of how many; until then it goes by `from`."""
-
-    model_config = ConfigDict(populate_by_name=True)
-    have: int
-    need: int
-    source: Literal["own", "like machines"] = Field(alias="from")
-    like: int
-
-
-class IndexItem(_Open):
-    """The newest value of an index; the triple is 0..1, or null where there is no capability."""
-
-    place: str
-    index: str
-    unit: str
-    at: str
-    actuality: float | None
-    capability: float | None
-    potentiality: float | None
-    productivity: float | None
-    latency: float | None
-    performance: float | None
-    forecast: Band | None
-    expected: Band | None
-    verdict: str
-    learning: LearningItem | None
-
-
-class CommissionedItem(BaseModel):
-    """The newest commissioning of an index; noise and level are variances on the transformed scale, null: kept."""
-
-    place: str
-    device: str
-    index: str
-    at: str
-    outcome: Literal["fitted", "too_few", "not_converged"]
-    clean: int
-    masked: int
-    noise: float | None
-    level: float | None
-    adaptivity: float | None
-    autocorrelation: float | None
-    log_likelihood: float | None
-
-
-class CommissionedPage(BaseModel):
-    """What the last night found, by place and index."""
-
-    items: list[CommissionedItem]
-    total: int
-    next: str | None
-
-
-class AlertItem(_Open):
-    """An alert; times are RFC 3339 in UTC, null while they have not come."""
-
-    id: str
-    alert_class: Literal["hazard", "call", "algedonic"] = Field(alias="class")
-    kind: str
-    place: str
-    index: str | None
-    state: Literal["raised", "acknowledged", "returned", "closed"]
-    raised_at: str
-    acknowledged_at: str | None
-    returned_at: str | None
-    closed_at: str | None
-    raised_to: str
-    why: str
-
-
-class IndexPage(BaseModel):
-    """Indices by place and name."""
-
-    items: list[IndexItem]
-    total: int
-    next: str | None
-
-
-class TripleItem(_Open):
-    """An index of a unit as a whole: sums in its common unit, or the bottleneck of a serial flow."""
-
-    place: str
-    index: str
-    unit: str
-    at: str
-    actuality: float
-    capability: float
-    potentiality: float
-    productivity: float
-    latency: float
-    performance: float
-    known: int
-    of: int
-    flow: Literal["parallel", "serial"]
-    bottleneck: str | None
-
-
-class TriplePage(BaseModel):
-    """Triples of units, by place and index."""
-
-    items: list[TripleItem]
-    total: int
-    next: str | None
-
-
-class AlertPage(BaseModel):
-    """Alerts, newest first."""
-
-    items: list[AlertItem]
-    total: int
-    next: str | None
-
-
-class PastItem(BaseModel):
-    """How forecasts of the past did: root mean square errors of the mean over the horizon, in the index's unit.
-
-    `p_last` and `p_season` are how probable such a lead over "as last" and "as a day ago" would be by chance (test of
-    Diebold and Mariano).
-    """
-
-    origins: int
-    error: float | None
-    error_last: float | None
-    error_season: float | None
-    p_last: float | None
-    p_season: float | None
-
-
-class OutlookItem(BaseModel):
-    """Where an index is going: means and an interval of the given level, at these times."""
-
-    place: str
-    index: str
-    unit: str
-    at: list[str]
-    mean: list[float]
-    lo: list[float]
-    hi: list[float]
-    level: float
-    model: str
-    horizon: str
-    past: PastItem
-
-
-class ActionBody(BaseModel):
-    """What a person does about an alert: acknowledge, extend, close."""
-
-    action: str
-    note: Annotated[str | None, Field(max_length=limits.JOB_TEXT_CHARS_MAX)] = None
-    by: Annotated[str | None, Field(max_length=limits.JOB_TEXT_CHARS_MAX)] = None
 
 
 def routes(cyberfilter: Cyberfilter) -> APIRouter:  # tidy: one small function a route
@@ -213,13 +63,6 @@ def routes(cyberfilter: Cyberfilter) -> APIRouter:  # tidy: one small function a
         unit = _place(place)
         found = [value for value in cyberfilter.indices() if unit is None or contains(unit, value.place)]
         return _indices(found, limit, cursor)
-
-    @router.get("/triples", response_model=TriplePage)
-    def triples(place: Place = None, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> dict[str, Any]:
-        """Beer's triple of the units above the machines, by place; `known` of `of` machines have a fresh value."""
-        unit = _place(place)
-        found = [row for row in cyberfilter.triples() if unit is None or contains(unit, row.place)]
-        return _paged([_triple(row) for row in found], limit, cursor)
 
     @router.get("/alerts", response_model=AlertPage)
     def alerts(
@@ -241,14 +84,14 @@ def routes(cyberfilter: Cyberfilter) -> APIRouter:  # tidy: one small function a
         except (Refusal, Unavailable) as error:
             raise _problem(error) from None
 
-    @router.get("/commissioning", response_model=CommissionedPage)
-    def commissioning(
-        place: Place = None, index: str | None = None, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
-    ) -> dict[str, Any]:
-        """What the last night found of each index: noise and adaptivity, from how many values, or why nothing."""
-        unit, nights = _place(place), cyberfilter.between(lambda floor: floor.families.nights(), changes=False)
-        wanted = [n for n in nights if (unit is None or contains(unit, n.place)) and index in {None, n.index}]
-        return _paged([_night(night) for night in wanted], limit, cursor)
+    @router.post("/interventions", response_model=InterventionItem)
+    def intervene(body: InterventionBody) -> dict[str, Any]:
+        """Tell the filter beforehand: ignore, a shift, a new level, anything may come; the same id counts once."""
+        try:
+            said = cyberfilter.intervene(intervention.read(Wire(**body.model_dump())))
+        except (Refusal, Unavailable) as error:
+            raise _problem(error) from None
+        return intervention.shown(said) | {"ts": format_time(said.ts), "until": said.until and format_time(said.until)}
 
     @router.get("/outlook", response_model=OutlookItem)
     def outlook(place: str, index: str, horizon: Horizon = "hours") -> dict[str, Any]:
@@ -272,7 +115,28 @@ def routes(cyberfilter: Cyberfilter) -> APIRouter:  # tidy: one small function a
             "past": {name: value for name, value in found.worth._asdict().items() if name != "better"},
         }
 
+    _units(router, cyberfilter)
     return router
+
+
+def _units(router: APIRouter, cyberfilter: Cyberfilter) -> None:
+    """Put on the router what is known of units as a whole, and of what the nights found."""
+
+    @router.get("/triples", response_model=TriplePage)
+    def triples(place: Place = None, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> dict[str, Any]:
+        """Beer's triple of the units above the machines, by place; `known` of `of` machines have a fresh value."""
+        unit = _place(place)
+        found = [row for row in cyberfilter.triples() if unit is None or contains(unit, row.place)]
+        return _paged([_triple(row) for row in found], limit, cursor)
+
+    @router.get("/commissioning", response_model=CommissionedPage)
+    def commissioning(
+        place: Place = None, index: str | None = None, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    ) -> dict[str, Any]:
+        """What the last night found of each index: noise and adaptivity, from how many values, or why nothing."""
+        unit, nights = _place(place), cyberfilter.between(lambda floor: floor.families.nights(), changes=False)
+        wanted = [n for n in nights if (unit is None or contains(unit, n.place)) and index in {None, n.index}]
+        return _paged([_night(night) for night in wanted], limit, cursor)
 
 
 def _place(text: str | None) -> str | None:

@@ -3,27 +3,36 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
+from collector.contract.errors import Refusal
 from collector.contract.event import Noted, Trouble
+from collector.contract.place import parent
 from collector.contract.ports import IndexRow
 from collector.contract.reading import PEOPLE, Batch
 from collector.contract.tree import Capacity, Plant
-from cyberfilter.alerts.book import Whose
-from cyberfilter.alerts.rules import Judged, Mode, Watch, accept, look
-from cyberfilter.alerts.signal import Signal
+from cyberfilter.alerts.common import Commons, gather, leave, members
+from cyberfilter.alerts.rules import Judged, Mode, Watch, accept, clock_s, expects, foretell, look
+from cyberfilter.alerts.signal import Signal, Whose
 from cyberfilter.alerts.standing import watch
 from cyberfilter.checkpoint import VERSION, MachineMemory, Memory
 from cyberfilter.contract.index import Forecast, IndexValue
+from cyberfilter.contract.intervention import Intervention, Sort
 from cyberfilter.families import Families
 from cyberfilter.indices.catalogue import CATALOGUE
 from cyberfilter.indices.fold import believed, close, take
 from cyberfilter.indices.revision import Beyond, note
 from cyberfilter.indices.triple import capacity_of, vector
-from cyberfilter.judge import Closed, Judge, Series, Verdicted, band
+from cyberfilter.judge import FILTER, Closed, FilterName, Judge, Notice, Series, Verdicted, band
 
+FORETOLD_MAX: Final = 32
+"""Interventions that wait for an index's next values."""
 REHEARSED_VALUES: Final = 1_000
 """Values of each series that a rehearsal judges; what is older the filter would have forgotten anyway."""
 REHEARSED_ROWS: Final = 50_000
@@ -41,7 +50,7 @@ class Told(NamedTuple):
 class Floor:
     """The state behind all indices and signals."""
 
-    def __init__(self, plant: Plant, memory: Memory | None = None) -> None:
+    def __init__(self, plant: Plant, memory: Memory | None = None, *, filter_name: FilterName = FILTER) -> None:
         self._plant, self._top = plant, _top_of(plant)
         remembered = memory.machines if memory else {}
         self.machines: dict[str, MachineMemory] = {
@@ -49,8 +58,14 @@ class Floor:
         }
         self.present: dict[str, int] = dict(memory.present) if memory else {}
         self.families = Families(plant, memory.lessons if memory else None)
-        self.judge = Judge(memory.banks if memory else None, self.families.lesson)
+        self.judge = Judge(memory.banks if memory else None, self.families.lesson, filter_name=filter_name)
+        self._commons: Commons = memory.commons if memory else {}
         self.judged_count = 0
+
+    @property
+    def forgotten(self) -> list[str]:
+        """The groups of series whose filter another version kept: they begin anew."""
+        return self.judge.forgotten
 
     def replant(self, plant: Plant) -> None:
         """Go by this plant from now on; a machine that moved keeps what was learned, one that is gone is forgotten."""
@@ -62,7 +77,7 @@ class Floor:
     def memory(self, n: int, owed: Sequence[IndexRow]) -> Memory:
         """Return all that the next output depends on."""
         banks, lessons = self.judge.states(), self.families.kept
-        return Memory(VERSION, n, self.machines, banks, list(owed), dict(self.present), lessons)
+        return Memory(VERSION, n, self.machines, banks, list(owed), dict(self.present), lessons, self._commons)
 
     def take(self, batches: Iterable[Batch]) -> Told:
         """Return what the batches lead to, live."""
@@ -90,10 +105,50 @@ class Floor:
         told = self._decide([closed for kept in waiting.values() for closed in kept], [], mode="learning")
         yield Told([], rows + told.rows, told.newest)
 
-    def accept(self, device: str, index: str) -> bool:
-        """Take an index's present level as the usual one: a person closed its alert. Tell whether that changed it."""
-        machine = self.machines.get(device)
-        return machine is not None and index in machine.watches and accept(machine.watches[index])
+    def accept(self, place: str, device: str | None, index: str) -> bool:
+        """Take an index's present level as the usual one: a person closed its alert. Tell whether that changed it.
+
+        Without a device it is the alert of all machines below the place; a machine whose change is in such an alert
+        is accepted with it, not alone.
+        """
+        together = members(self._commons, index, place=place) if device is None else set()
+        if device is not None and members(self._commons, index, device=device):
+            return False
+        changed = False
+        for each in sorted(together) if device is None else [device]:
+            machine = self.machines.get(each)
+            if machine is not None and index in machine.watches and accept(CATALOGUE[index], machine.watches[index]):
+                self.judge.accept(Series(each, index))
+                changed = True
+        leave(self._commons, index, together if device is None else {device})
+        return changed
+
+    def foretell(self, said: Intervention) -> list[str]:
+        """Keep a person's word for the next values of the index at its place; returns the devices that it is about.
+
+        Raises Refusal `unknown_index` where no machine at the place has that index.
+        """
+        devices = [
+            device
+            for device, machine in self.machines.items()
+            if machine.place == said.place and said.index in machine.watches
+        ]
+        if not devices:
+            raise Refusal("unknown_index", f"there is no index {said.index[:80]!r} at {said.place[:200]!r}")
+        for device in devices:
+            told = self.machines[device].foretold.setdefault(said.index, [])
+            if len(told) >= FORETOLD_MAX:
+                raise Refusal(
+                    "too_many", f"{said.index} at {said.place} has {FORETOLD_MAX} interventions still to come"
+                )
+            told.append(said)
+        return devices
+
+    def unsay(self, said: Intervention) -> None:
+        """Forget a word that could not be kept."""
+        for machine in self.machines.values():
+            if said in machine.foretold.get(said.index, ()):
+                machine.foretold[said.index].remove(said)
 
     def newest(self, device: str | None, index: str | None) -> IndexValue | None:
         """Return the newest value of a device's index, if there is one."""
@@ -123,6 +178,11 @@ class Floor:
             if isinstance(count, int):
                 self.present[place] = count
 
+    def _like(self, place: str, index: str) -> int:
+        """Return how many machines below the same unit have this index."""
+        above = parent(place)
+        return sum(index in each.watches and parent(each.place) == above for each in self.machines.values())
+
     def _homeless(self, batch: Batch) -> list[tuple[Whose, Signal]]:
         """Return the hazards of what stands nowhere (the collector itself, a newcomer): the whole plant hears them."""
         troubles = tuple(fact for fact in batch.facts if isinstance(fact, Trouble))
@@ -134,16 +194,19 @@ class Floor:
     def _decide(self, queue: list[Closed], signals: list[tuple[Whose, Signal]], *, mode: Mode) -> Told:
         rows: list[IndexRow] = []
         last: dict[Series, Verdicted] = {}
-        for verdicted in self.judge.judge(queue):
+        for verdicted in chain.from_iterable(self.judge.judge(queue, self._notices)):
             series, judged = verdicted
             machine = self.machines[series.device]
+            seen = machine.watches.setdefault(series.name, Watch())
+            ignored = any(said.covers(judged.ts) for said in machine.foretold.get(series.name, ()))
             row = CATALOGUE[series.name]
-            signal = look(row, machine.watches.setdefault(series.name, Watch()), judged, mode=mode)
+            signal = None if ignored else look(row, seen, judged, mode=mode)
             capacity = capacity_of(row, self._agreed(series))
             capability = capacity.capability if capacity else None
             note(machine.beyond.setdefault(series.name, Beyond()), row, judged.value, capability, judged.ts)
             if signal is not None:
-                signals.append((Whose(series.device, machine.place), signal))
+                whose = Whose(series.device, machine.place)
+                signals += gather(self._commons, whose, signal, self._like(machine.place, series.name))
             expected = band(judged.ts, judged.mean, judged.lo95, judged.hi95)
             rows.append(_banded(machine.place, series.name, judged, expected))
             last[series] = verdicted
@@ -153,6 +216,35 @@ class Floor:
             (series.device, self._newest(series, known.judged, forecasts[series])) for series, known in last.items()
         ]
         return Told(signals, rows, newest)
+
+    def _notices(self, closed: Closed) -> list[Notice]:
+        """Return what the filter is to be told before this value: a person's word, and what is usual elsewhere."""
+        (device, name), value = closed
+        machine = self.machines[device]
+        seen = machine.watches.setdefault(name, Watch())
+        usual = expects(CATALOGUE[name], seen, value.regime)
+        found = []
+        if usual is not None:
+            mean, sd = usual
+            found.append(Notice(Sort.UNCERTAIN, 0.0, sd) if math.isnan(mean) else Notice(Sort.LEVEL, mean, sd))
+        for said in self._due(machine, name, value.ts):
+            doubt = foretell(CATALOGUE[name], seen, value.regime, said)
+            found.append(Notice(said.action, said.mean or 0.0, doubt))
+        return found
+
+    @staticmethod
+    def _due(machine: MachineMemory, name: str, ts: float) -> list[Intervention]:
+        """Return what was foretold of the value whose bucket ends at `ts`, and keep what is still to come."""
+        told = machine.foretold.get(name)
+        if not told:
+            return []
+        due = [said for said in told if said.ts <= ts and (said.until is None or said.covers(ts))]
+        left = [said for said in told if said.ts > ts or said.covers(ts)]
+        # an ignored value's own bucket is its end: the one value that was meant, and no other
+        machine.foretold[name] = [
+            replace(said, until=ts) if said.covers(ts) and said.until is None else said for said in left
+        ]
+        return due
 
     def _newest(self, series: Series, judged: Judged, forecast: Forecast | None) -> IndexValue:
         row, machine = CATALOGUE[series.name], self.machines[series.device]
@@ -172,6 +264,8 @@ class Floor:
             verdict=judged.verdict,
             revision=machine.beyond[row.name].proposed,
             learning=self.families.learning(series, *self.judge.learning(series)),
+            change=judged.change,
+            clock_s=clock_s(row, machine.watches[row.name]),
         )
         machine.newest[row.name] = value
         return value

@@ -8,10 +8,13 @@ before it is there: whoever kills the process at any moment and starts it again 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
+
+import msgspec
 
 from collector.contract import limits
 from collector.contract.errors import Refusal, Unavailable
@@ -19,23 +22,27 @@ from collector.contract.figure import Figure
 from collector.contract.place import contains
 from collector.contract.ports import Bus, Checkpoint, Clock, Delivery, Entry, FactLog, Historian, Journal
 from collector.contract.reading import Batch, Numbered
-from collector.contract.topics import Kind
+from collector.contract.topics import Kind, parse_topic
 from collector.contract.tree import Plant
 from cyberfilter.actions import Said, read_action
 from cyberfilter.alerts.book import Book
 from cyberfilter.alerts.escalation import due, extended_deadline
 from cyberfilter.alerts.lifecycle import decide, entry
-from cyberfilter.checkpoint import pack, unpack
+from cyberfilter.checkpoint import VERSION, pack, unpack
 from cyberfilter.contract.alert import Action, Alert, AlertClass, AlertState
 from cyberfilter.contract.index import IndexValue
+from cyberfilter.contract.intervention import Intervention, shown
 from cyberfilter.figures import figures
 from cyberfilter.floor import Floor
 from cyberfilter.future import Outlook, future
+from cyberfilter.heed import Ears, read_intervention
 from cyberfilter.indices.catalogue import CATALOGUE
 from cyberfilter.indices.tree import UnitVector, aggregate
 from cyberfilter.owed import Owed
 from cyberfilter.publisher import Publisher, levels
 
+_LOG: Final = logging.getLogger("cybersyn")
+INTERVENTION: Final = "intervention"
 READER: Final = "cyberfilter"
 UNSAVED_FACTS_MAX: Final = 1_000
 """Facts after which a checkpoint is written even if nothing was judged: what is not covered stays in the log."""
@@ -68,18 +75,27 @@ class Cyberfilter:
         found = journal.checkpoint()
         memory = unpack(found.state) if found is not None else None
         self._floor = Floor(plant, memory)
+        if memory is not None and (memory.version != VERSION or self._floor.forgotten):
+            _LOG.warning(
+                "another version kept what was learned: usual levels are learned again, no alert of an index "
+                "comes before (checkpoint version %d, this is %d)",
+                memory.version,
+                VERSION,
+            )
         self._n = self._saved_n = found.n if found is not None else 0
         self._owed = Owed(memory.owed if memory else ())
-        self._book = Book(journal.entries())
+        kept = journal.entries()
+        self._book = Book(kept)
+        self._told = {
+            known.id: msgspec.convert(known.body, Intervention) for known in kept if known.kind == INTERVENTION
+        }
         self._pending: list[Entry] = []
         self._dirty = False
         self._saved_s = float("-inf")
-        self._actions: list[Delivery] = []
         self._trouble: dict[str, str] = {}
-        self._refused_count = 0
         self._broken = False
         facts.passed(READER, self._n)
-        bus.subscribe([f"{root}/v1/{Kind.ACTION}/#"])
+        self._ears = Ears(bus, root)
         self._restate()
 
     def turn(self, wait_s: float) -> int:
@@ -91,7 +107,9 @@ class Cyberfilter:
         with self._lock:
             self._take(numbered)
         self._owed.hand_over(self._historian, time.monotonic())
-        self._heed(left_s)
+        stopped = self._ears.heed(self._obey, left_s)
+        if stopped is not None:
+            self._trouble["journal"] = stopped
         with self._lock:
             self._note(due(self._book.open(), self._clock.now(), self._plant))
             late = self._dirty and time.monotonic() - self._saved_s >= CHECKPOINT_EVERY_S
@@ -164,9 +182,32 @@ class Cyberfilter:
             said = entry(alert, action, ts=self._clock.now(), body=body)
             self._journal.append([said])
             changed = self._book.add(said) or alert
-            self._settle(changed)
+            if self._settle(changed):
+                self._commit()  # what was accepted is kept before the next fact: a restart accepts it there, too
             self._say(changed)
             return changed
+
+    def intervene(self, said: Intervention) -> Intervention:
+        """Tell the filter a person's word, kept with what it changes; one that was said before changes nothing.
+
+        Raises Refusal `unknown_index` or `too_many`, Unavailable: nothing was kept.
+        """
+        known = Entry(f"{INTERVENTION}:{said.id}", self._clock.now(), INTERVENTION, said.place, shown(said))
+        with self._lock:
+            if known.id in self._told:
+                return self._told[known.id]
+            if self._pending:
+                self._save()
+            self._floor.foretell(said)
+            self._pending.append(known)
+            try:
+                self._save()
+            except Unavailable:
+                self._pending.remove(known)
+                self._floor.unsay(said)
+                raise
+            self._told[known.id] = said
+            return said
 
     def outlook(self, place: str, index: str, horizon: str = "hours") -> Outlook:
         """Return where an index is going, with its interval. Raises Refusal `unknown_index`, and those of `future`."""
@@ -191,7 +232,7 @@ class Cyberfilter:
                 "rows_owed": len(self._owed.rows),
                 "rows_lost": self._owed.lost_count,
                 "rows_refused": self._owed.refused_count,
-                "actions_refused": self._refused_count,
+                "actions_refused": self._ears.refused_count,
             }
             return figures(counts, [alert.alert_class for alert in self._book.open()])
 
@@ -221,12 +262,14 @@ class Cyberfilter:
             for value in machine.newest.values():
                 self._publisher.index(device, value)
 
-    def _settle(self, alert: Alert) -> None:
+    def _settle(self, alert: Alert) -> bool:
         """Take a closed alert's level as the usual one, unless the index came back or another alert is open for it."""
-        if alert.state is not AlertState.CLOSED or alert.index is None or alert.device is None:
-            return
-        if self._book.find(alert.device, alert.index) is None:
-            self._dirty = self._floor.accept(alert.device, alert.index) or self._dirty
+        if alert.state is not AlertState.CLOSED or alert.index is None:
+            return False
+        another = self._book.find(alert.device or alert.place, alert.index) is not None
+        accepted = not another and self._floor.accept(alert.place, alert.device, alert.index)
+        self._dirty = self._dirty or accepted
+        return accepted
 
     def _read(self, wait_s: float) -> tuple[Sequence[Numbered], float]:
         """Return new facts, and how long to wait for actions instead: where no fact can be taken, the whole wait."""
@@ -261,21 +304,14 @@ class Cyberfilter:
             self._book.add(known)
             self._pending.append(known)
 
-    def _heed(self, wait_s: float) -> None:
-        """Do what people said over MQTT; what cannot be kept now is said again in the next turn."""
-        if not self._actions:
-            self._actions = self._bus.take(most=ACTIONS_PER_TURN_MAX, wait_s=wait_s)
-        while self._actions:
-            try:
-                said = read_action(self._actions[0], root=self._root)
-                self._check_place(said)
-                self.act(said.alert_id, said.action, said.note, said.by)
-            except Refusal:
-                self._refused_count += 1
-            except Unavailable as error:
-                self._trouble["journal"] = str(error)
-                return
-            self._bus.acknowledge([self._actions.pop(0)])
+    def _obey(self, delivery: Delivery) -> None:
+        """Do what a person said over MQTT."""
+        if parse_topic(delivery.topic, root=self._root).kind is Kind.INTERVENTION:
+            self.intervene(read_intervention(delivery, root=self._root))
+            return
+        said = read_action(delivery, root=self._root)
+        self._check_place(said)
+        self.act(said.alert_id, said.action, said.note, said.by)
 
     def _check_place(self, said: Said) -> None:
         with self._lock:

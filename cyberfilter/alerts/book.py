@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final
 
 from collector.contract.ports import Entry
 from collector.contract.tree import Plant
@@ -13,7 +13,7 @@ from cyberfilter.alerts.duty import on_duty
 from cyberfilter.alerts.escalation import first_deadline
 from cyberfilter.alerts.lifecycle import Happening, alert_id, entry, fold, raise_entry, step
 from cyberfilter.alerts.sentences import why
-from cyberfilter.alerts.signal import Begins, Signal
+from cyberfilter.alerts.signal import Begins, Signal, Whose
 from cyberfilter.contract.alert import Alert, AlertClass, AlertState
 
 CLOSED_MAX: Final = 5_000
@@ -22,13 +22,6 @@ NOBODY: Final[Mapping[str, int]] = MappingProxyType({})
 """People present by place, where nobody counts them."""
 AGAIN_S_MAX: Final = {AlertClass.HAZARD: 30.0, AlertClass.CALL: 3_600.0, AlertClass.ALGEDONIC: 3_600.0}
 """An alert that returned unseen and comes back within this time (s) is the same alert; later it is another one."""
-
-
-class Whose(NamedTuple):
-    """The device that a signal is about, and the place that owns it."""
-
-    device: str
-    place: str
 
 
 class Book:
@@ -87,6 +80,9 @@ class Book:
         if alert is None or _is_another(alert, signal, now):
             fresh = _fresh(whose, signal, now=now, plant=plant, present=present)
             return [] if fresh.id in self._alerts else [raise_entry(fresh)]
+        if signal.how is not None and step(alert.state, signal.how) is not None:
+            body = {"why": why(signal, plant.name(whose.place)), "facts": signal.facts}
+            return [entry(alert, signal.how, ts=now, key=key, body=body)]
         if step(alert.state, Happening.AGAIN) is None:
             return []
         deadline_at = first_deadline(alert.alert_class, alert.raised_to, now, plant)
@@ -120,7 +116,7 @@ def _fresh(whose: Whose, begins: Begins, *, now: float, plant: Plant, present: M
         alert_class=begins.alert_class,
         kind=begins.kind,
         place=whose.place,
-        device=whose.device,
+        device=whose.device if whose.device != whose.place else None,
         index=begins.index_name,
         state=AlertState.RAISED,
         raised_at=now,

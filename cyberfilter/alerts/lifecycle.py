@@ -3,6 +3,7 @@
 
 An alert that nobody saw and that recovers waits for a person (returned); one that somebody saw and that recovers is
 closed. A call is answered by the act that it asked for. Acknowledging does not stop the clock; extending does, once.
+What has become materially worse asks again, whoever has acknowledged it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ class Happening(StrEnum):
 
     RETURN = "return"
     AGAIN = "again"
+    WORSE = "worse"
+    JOIN = "join"
     ANSWER = "answer"
     ESCALATE = "escalate"
 
@@ -42,11 +45,15 @@ TRANSITIONS: Final = (
     Row(_R, Happening.RETURN, _B),
     Row(_R, Happening.ANSWER, _C),
     Row(_R, Happening.ESCALATE, _R),
+    Row(_R, Happening.WORSE, _R),
+    Row(_R, Happening.JOIN, _R),
     Row(_A, Action.EXTEND, _A),
     Row(_A, Action.CLOSE, _C),
     Row(_A, Happening.RETURN, _C),
     Row(_A, Happening.ANSWER, _C),
     Row(_A, Happening.ESCALATE, _A),
+    Row(_A, Happening.WORSE, _R),
+    Row(_A, Happening.JOIN, _A),
     Row(_B, Action.ACKNOWLEDGE, _C),
     Row(_B, Action.CLOSE, _C),
     Row(_B, Happening.AGAIN, _R),
@@ -122,12 +129,15 @@ def _word(kind: str) -> Action | Happening | None:
 def _marks(alert: Alert, what: Action | Happening, entry: Entry) -> dict[str, Any]:
     """Return the fields that the happening sets."""
     body = entry.body
+    told: dict[str, Any] = {name: body[name] for name in ("why", "facts") if name in body}
     marks: dict[Action | Happening, dict[str, Any]] = {
         Action.ACKNOWLEDGE: {"acknowledged_at": entry.ts, "acknowledged_note": body.get("note")},
         Action.EXTEND: {"extended": True, "deadline_at": body.get("deadline_at", alert.deadline_at)},
         Action.CLOSE: {},
         Happening.RETURN: {"returned_at": entry.ts},
         Happening.AGAIN: {"returned_at": None, "deadline_at": body.get("deadline_at")},
+        Happening.WORSE: told | {"acknowledged_at": None, "acknowledged_note": None},
+        Happening.JOIN: told,
         Happening.ANSWER: {"returned_at": alert.returned_at or entry.ts},
         Happening.ESCALATE: {"raised_to": body.get("raised_to"), "deadline_at": body.get("deadline_at")},
     }

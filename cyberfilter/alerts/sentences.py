@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Final
 
 from cyberfilter.alerts.signal import Begins
+from cyberfilter.contract.index import Verdict
 from cyberfilter.indices.catalogue import CATALOGUE
 
 Facts = Mapping[str, float | str]
@@ -58,19 +60,58 @@ def _measured(facts: Facts) -> str:
 
 
 def _change(index: str, facts: Facts, name: str) -> str:
+    """Return what changed, since when, by how much, how surely, by which clock, against what."""
     row = CATALOGUE[index]
     unit = "" if row.unit == "1" else f" {row.unit}"
-    size, ratio = float(facts["size"]), facts.get("size_ratio")
-    verb = (
-        ("rose" if size > 0 else "fell") if facts["change"] == "step" else ("is rising" if size > 0 else "is falling")
-    )
-    share = f" ({abs(float(ratio)):.0%})" if ratio is not None and row.materiality.relative else ""
+    whose = f"{facts['count']} of {facts['like']} machines at {name}" if "members" in facts else name
+    subject = f"{row.word.replace('_', ' ').capitalize()} of {whose}"
+    did = _DID.get(Verdict(str(facts["change"])), _moved)(facts, unit, share=row.materiality.relative)
     times = f", {facts['sigma']} times its usual spread" if "sigma" in facts else ""
-    return (
-        f"{row.word.replace('_', ' ').capitalize()} of {name} {verb} by {_figure(abs(size))}{unit}{share}"
-        f" to {_figure(float(facts['level']))}{unit} since {_moment(_text(facts, 'since'))}{times};"
-        f" usual is {_figure(float(facts['lo']))} to {_figure(float(facts['hi']))}{unit}."
-    )
+    sure = f", {_sure(float(facts['probability']))} sure" if "probability" in facts else ""
+    clock = f", by a clock of {float(facts['clock_s']) / 60:g} min" if "clock_s" in facts else ""
+    since = f" since {_moment(_text(facts, 'since'))}"
+    together = f"; together: {facts['members']}" if "members" in facts else ""
+    return f"{subject} {did}{since}{times}{sure}{clock}; {_usual(facts, unit)}{together}."
+
+
+def _moved(facts: Facts, unit: str, *, share: bool) -> str:
+    size, ratio = float(facts["size"]), facts.get("size_ratio")
+    rises = ("rose", "is rising") if size > 0 else ("fell", "is falling")
+    verb = rises[0] if facts["change"] == Verdict.STEP else rises[1]
+    of = f" ({abs(float(ratio)):.0%})" if ratio is not None and share else ""
+    give = f" ± {_figure(float(facts['sd']))}" if "sd" in facts else ""
+    return f"{verb} by {_figure(abs(size))}{give}{unit}{of} to {_figure(float(facts['level']))}{unit}"
+
+
+def _scatters(facts: Facts, unit: str, *, share: bool) -> str:  # noqa: ARG001 - one signature for all
+    return f"scatters by {_figure(float(facts['level']))}{unit} instead of {_figure(float(facts['expected']))}{unit}"
+
+
+def _stands(facts: Facts, unit: str, *, share: bool) -> str:  # noqa: ARG001
+    return f"has not moved from {_figure(float(facts['level']))}{unit}"
+
+
+def _lost_season(facts: Facts, unit: str, *, share: bool) -> str:  # noqa: ARG001
+    return f"no longer follows its season, and stands at {_figure(float(facts['level']))}{unit}"
+
+
+_DID: Final = {Verdict.NOISE: _scatters, Verdict.STUCK: _stands, Verdict.SEASON: _lost_season}
+
+
+def _usual(facts: Facts, unit: str) -> str:
+    learned = f", learned from {facts['learned']} values" if "learned" in facts else ""
+    if facts["change"] == Verdict.NOISE:
+        return f"usual is at most {_figure(float(facts['hi']))}{unit}{learned}"
+    return f"usual is {_figure(float(facts['lo']))} to {_figure(float(facts['hi']))}{unit}{learned}"
+
+
+def _sure(probability: float) -> str:
+    """Return a probability in whole per cent, short of certainty.
+
+    >>> _sure(0.973), _sure(0.99999)
+    ('97%', '99%')
+    """
+    return f"{min(math.floor(100 * probability), 99)}%"
 
 
 def _figure(value: float) -> str:

@@ -3,14 +3,24 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from cyberfilter.alerts.lifecycle import Happening
 from cyberfilter.contract.alert import AlertClass
 
 
+class Whose(NamedTuple):
+    """The device that a signal is about, and the place that owns it; a place twice: it is about what is below it."""
+
+    device: str
+    place: str
+
+
 class Begins(NamedTuple):
-    """Something asks for a person: `what` is the index or the kind, of which one episode is open at a time."""
+    """Something asks for a person: `what` is the index or the kind, of which one episode is open at a time.
+
+    `how` says what it does to an alert that is open already: it is worse, or more machines have joined.
+    """
 
     alert_class: AlertClass
     kind: str
@@ -18,6 +28,7 @@ class Begins(NamedTuple):
     ts: float
     facts: dict[str, float | str]
     index_name: str | None = None
+    how: Literal[Happening.WORSE, Happening.JOIN] | None = None
 
 
 class Ends(NamedTuple):

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -23,6 +24,21 @@ class Verdict(StrEnum):
     SEASON = "season"
     UNSURE = "unsure"
     MISSING = "missing"
+
+
+class Change(NamedTuple):
+    """What the filter believes has changed: what sort, since when (Unix s), by how much ± sd, how surely, from where.
+
+    In the index's unit: of a step how far it went, of a slope the rise per value, of noise the rise of its standard
+    deviation; `before` is the level (of noise the standard deviation) that it left. NaN is not known.
+    """
+
+    kind: str
+    since: float
+    size: float
+    sd: float = math.nan
+    p: float = math.nan
+    before: float = math.nan
 
 
 class Forecast(msgspec.Struct, frozen=True):
@@ -70,6 +86,9 @@ class IndexValue(msgspec.Struct, frozen=True):
     """The newest value of an index; `at` in Unix s, `triple` None where there is no capability.
 
     `forecast` is for the next value; `expected` was the forecast for this one. `learning` is None once it has learned.
+    `change` is what the filter has
+    believed in since P > .5 (the operator's view); `clock_s` is the index's public clock: how long a block of running
+    has to be for its mean to be worth an alert.
     """
 
     place: str
@@ -86,6 +105,8 @@ class IndexValue(msgspec.Struct, frozen=True):
     potentiality_assumed: bool = False
     revision: Revision | None = None
     learning: Learning | None = None
+    change: Change | None = None
+    clock_s: float | None = None
 
 
 def shown(value: IndexValue) -> dict[str, Any]:
@@ -108,6 +129,8 @@ def shown(value: IndexValue) -> dict[str, Any]:
         "verdict": value.verdict.value,
         "revision": _revision(value.revision),
         "learning": _learning(value.learning),
+        "change": _change(value.change),
+        "clock_s": value.clock_s,
     }
 
 
@@ -128,3 +151,11 @@ def _band(forecast: Forecast | None) -> dict[str, Any] | None:
     if forecast is None:
         return None
     return {"at": format_time(forecast.at), "mean": forecast.mean, "lo95": forecast.lo95, "hi95": forecast.hi95}
+
+
+def _change(change: Change | None) -> dict[str, Any] | None:
+    if change is None:
+        return None
+    figures = {"size": change.size, "sd": change.sd, "probability": change.p, "before": change.before}
+    told: dict[str, Any] = {name: figure if math.isfinite(figure) else None for name, figure in figures.items()}
+    return {"kind": change.kind, "since": format_time(change.since) if math.isfinite(change.since) else None, **told}

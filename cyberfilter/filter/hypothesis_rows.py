@@ -1,35 +1,20 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """One row of each of k series by the filter that keeps hypotheses: columns of the memory in, verdicts out.
 
-| verdict           | rule                                                                       | speaks of      |
-|-------------------|----------------------------------------------------------------------------|----------------|
-| missing           | no value                                                                   | this row       |
-| stuck             | the same value more often in a row than the series' own habit allows       | since it is so |
-| transient         | P(outlier) > .5 two rows ago, and P(something changed since then) < .5     | two rows ago   |
-| step, slope, noise| P(a change in the last 100 values) > .9: the likeliest sort                | since it began |
-| season            | nothing newer, and a pattern that repeated itself ended in the last 100    | since it ended |
-| unsure            | that is > .5, or P(outlier) now or one row ago is: the next values tell    | this row       |
-| steady            | none of these                                                              | this row       |
-
-The first that holds is said. `change` has the likeliest sort from .5 on and until it is below .2: an operator may look,
-nobody is called, and evidence may ripen (a drift is first taken for a step, then corrected). Where the noise was
-learned, P(a change) is about the square root of what the hypotheses' weights say, as odds: they take one speed of
-wandering and one shape of noise for certain; a step or slope within the last eight values counts fully. A series whose
-first values are still being collected is unsure, and one that is still learning is never more than that, unless it has
-adopted what like series learned (learned.py). The words stuck and season have rules of their own, before and around
-the filter (own_rules.py).
+What is found becomes words in hypothesis_words.py; the words stuck and season have rules of their own, before and
+around the filter (own_rules.py).
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
-from cyberfilter.contract.index import Verdict
 from cyberfilter.filter import adaptivity, hypotheses, interventions, learned, memory, own_noise, own_rules
-from cyberfilter.filter.births import COUNT, LEVEL, SLOPE
+from cyberfilter.filter.births import COUNT, LEVEL
 from cyberfilter.filter.hypotheses import Found
+from cyberfilter.filter.hypothesis_words import Past, judge, told
 from cyberfilter.filter.learned import Learned
 from cyberfilter.filter.memory import AT, ROW
 from cyberfilter.filter.model import Floats
@@ -46,8 +31,8 @@ from cyberfilter.filter.rows import (
     remember,
 )
 from cyberfilter.filter.start import START_COUNT, Begin
-from cyberfilter.filter.verdict import Bools, Judged
-from cyberfilter.filter.weighing import FIELDS, M0, TINY, WEIGHT, Model, Row, over
+from cyberfilter.filter.verdict import Bools
+from cyberfilter.filter.weighing import FIELDS, M0, WEIGHT, Model, Row, over
 
 _OWN: Final = (
     ("hypotheses", len(FIELDS) * COUNT),
@@ -66,29 +51,6 @@ _STARTS: Final = np.cumsum([memory.HEIGHT] + [width for _, width in _OWN]).tolis
 _ROW: Final = {name: slice(at, at + width) for (name, width), at in zip(_OWN, _STARTS, strict=False)}
 _AT: Final = {name: int(rows.start) for name, rows in _ROW.items()}
 HEIGHT: Final[int] = _STARTS[-1]
-_HALF: Final = 0.5
-_SURE: Final = 0.9
-_OVER: Final = 0.2
-"""A change that was told goes on being told until it is less probable than this."""
-_FREQUENT: Final = 2.0
-"""Outliers are more frequent than usual from so many times the profile's share on."""
-_TRUST: Final = 0.55
-"""The power of the odds that the hypotheses' weights are worth: about their square root."""
-_WORDS: Final = np.array(
-    [Verdict.STEADY, Verdict.STEP, Verdict.SLOPE, Verdict.NOISE, Verdict.TRANSIENT, Verdict.UNSURE, Verdict.MISSING]
-)
-_STEADY, _TRANSIENT, _UNSURE, _MISSING = 0, 4, 5, 6
-
-
-class Past(NamedTuple):
-    """What a verdict looks back on, each (k): P(outlier) of two rows, all of the row before the last, and `named`."""
-
-    outlier_1: Floats
-    outlier_2: Floats
-    time_2: Floats
-    value_2: Floats
-    expected_2: Floats
-    named: Floats
 
 
 def fresh(columns: Floats) -> None:
@@ -144,10 +106,10 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
     seasonal = own_rules.after(own, h, row, heard, due, rules.cadence_s, model)
     _relearn(columns, seasonal.found, row, rules, model)
     seasonal = seasonal._replace(size=seasonal.size * rules.transform.stretch(found.level))
-    found = _told(found, columns[_ROW["noise"]][OUTLIERS], rules, model)
+    found = told(found, columns[_ROW["noise"]][OUTLIERS], rules, model)
     past = Past(*(columns[row] for row in _PAST))
     early = ~started | (learning & ~learned.adopted(columns[_ROW["learned"]]))
-    meant = _judge(found, past, missing=gone, early=early, starting=~started)
+    meant = judge(found, past, missing=gone, early=early, starting=~started)
     judged, p_change = own_rules.tell(meant, found, heard, seasonal, able=~early & ~gone)
     found = found._replace(p_change=p_change)
     unknown = np.full((3, len(value), 4), np.nan)
@@ -204,30 +166,6 @@ def adopt(columns: Floats, given: Learned, rules: Rules) -> None:
 
 def _learning(columns: Floats, rules: Rules) -> Bools:
     return np.asarray(columns[AT["values"]] < rules.learning_count)
-
-
-def _told(found: Found, outliers: Floats, rules: Rules, model: Model) -> Found:
-    """Return what is found in the value's own unit, and with as much trust as a model has whose noise was learned.
-
-    A level that wanders makes no step within eight values: what is that young needs less trust in the model, but where
-    outliers are more frequent than usual, for a few of them together look like a step.
-    """
-    transform, stretch, p = rules.transform, rules.transform.stretch(found.level), found.p_change
-    if rules.learning_count:
-        change, none = p**_TRUST, np.maximum(1.0 - p, 0.0) ** _TRUST
-        usual = outliers <= _FREQUENT * model.outlier * rules.learning_count
-        p = np.maximum(change / (change + none), np.where(usual, found.p_young, 0.0))
-    is_level = found.kind == LEVEL
-    return found._replace(
-        level=transform.back(found.level),
-        slope=found.slope * stretch,
-        sigma=found.sigma * stretch,
-        before=np.where(is_level, transform.back(found.before), found.before * stretch),
-        after=np.where(is_level, transform.back(found.after), found.after * stretch),
-        doubt=found.doubt * stretch,
-        p_change=p,
-        p_kind=found.p_kind * p / np.maximum(found.p_change, TINY),
-    )
 
 
 def _hypotheses(columns: Floats) -> Floats:
@@ -318,7 +256,7 @@ def _hold(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
     return Found(
         level=begun.level,
         slope=begun.slope,
-        p_slope_negative=np.full_like(row.z, _HALF),
+        p_slope_negative=np.full_like(row.z, 0.5),
         sigma=np.where(np.isnan(columns[AT["kept"]]), np.nan, np.sqrt(begun.noise)),
         log_evidence=unknown,
         p_change=nothing,
@@ -346,32 +284,3 @@ def _start_adopted(columns: Floats, rules: Rules, model: Model) -> Begin:
     alone = np.isnan(kept[1])
     columns[_AT["adaptivity"]] = learned.start(_hypotheses(columns), _grid(columns), own, alone, model)
     return begun
-
-
-def _judge(found: Found, past: Past, *, missing: Bools, early: Bools, starting: Bools) -> Judged:
-    """Return the verdicts by the table above; `early` says no more than unsure.
-
-    A step's size is the likeliest hypothesis's level less the one that was expected when it was born, a slope's is
-    the slope itself per cadence, a noise's the standard deviation less what it was, a transient's its own surprise.
-    """
-    kind = found.kind.astype(np.int64)
-    size = np.where(kind == SLOPE, found.after, found.after - found.before)
-    changed, spike = found.p_change > _HALF, (past.outlier_2 > _HALF) & (found.p_fresh < _HALF)
-    waiting = changed | (found.p_outlier > _HALF) | (past.outlier_1 > _HALF)
-    code = np.where(waiting, _UNSURE, _STEADY)
-    code = np.where(found.p_change > _SURE, kind, code)
-    code = np.where(spike, _TRANSIENT, code)
-    code = np.where(starting | (early & (code != _STEADY)), _UNSURE, code)
-    code = np.where(missing, _MISSING, code)
-    named = changed | ((past.named > 0) & (found.p_change > _OVER))
-    brief = code == _TRANSIENT
-    word = np.where(named & ~early & ~missing & ~spike, kind, np.where(brief, _TRANSIENT, _STEADY))
-    facts = (
-        (past.time_2, found.since),
-        (past.value_2 - past.expected_2, size),
-        (found.sigma, found.doubt),
-        (past.outlier_2, found.p_kind),
-        (past.expected_2, found.before),
-    )
-    told = [np.where(word == _STEADY, np.nan, np.where(brief, then, change)) for then, change in facts]
-    return Judged(_WORDS[code], np.where(word == _STEADY, "", _WORDS[word]), *told)

@@ -13,6 +13,7 @@ once, in order of time.
 from __future__ import annotations
 
 import math
+from hashlib import blake2s
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -33,6 +34,9 @@ PACE_S: Final = 300
 PACE_SPREAD_S_MIN: Final = 240.0
 HOUR_S: Final = 3600
 HOUR_KNOWN_S_MIN: Final = HOUR_S / 2
+NO_JOB: Final = 0.0
+UNNAMED_JOB: Final = 1.0
+"""Regimes of an index that depends on the job: a file has one of its own (`regime_of`)."""
 PENDING_FACTS_MAX: Final = 4_096
 """States and jobs that wait for their minute; a machine without samples keeps the newest of them."""
 INDICATORS: Final = (
@@ -49,7 +53,10 @@ T = TypeVar("T")
 
 
 class Value(NamedTuple):
-    """One value of an index: `ts` is the end of its bucket (Unix s); `regime` tells usual levels apart."""
+    """One value of an index: `ts` is the end of its bucket (Unix s); `regime` tells usual levels apart.
+
+    Of heater effort it is the target, of energy the job's file: what a cut takes depends on what is cut.
+    """
 
     name: str
     ts: float
@@ -74,7 +81,7 @@ class MachineFold(msgspec.Struct):
     samples: dict[int, dict[float, dict[str, float]]] = {}
     states: list[tuple[float, State]] = []
     links: list[tuple[float, bool]] = []
-    jobs: list[tuple[float, float | None]] = []
+    jobs_due: list[tuple[float, tuple[float | None, float]]] = []
     state: State | None = None
     state_ts: float = 0.0
     offline: bool = False
@@ -83,6 +90,7 @@ class MachineFold(msgspec.Struct):
     target_degc: float | None = None
     target_since: float = 0.0
     estimate_s: float | None = None
+    job_regime: float = NO_JOB
     pace: Pace = msgspec.field(default_factory=Pace)
     hour_known_s: float = 0.0
     hour_lost_s: float = 0.0
@@ -103,9 +111,18 @@ def take(fold: MachineFold, facts: tuple[Fact, ...], sent: tuple[str, int] | Non
         elif isinstance(fact, StateSeen):
             _take_state(fold, fact)
         elif isinstance(fact, JobStarted) and fact.ts is not None:
-            _wait(fold.jobs, (fact.ts, fact.estimate_s))
+            _wait(fold.jobs_due, (fact.ts, (fact.estimate_s, regime_of(fact.file))))
         elif isinstance(fact, JobEnded) and fact.ts is not None:
-            _wait(fold.jobs, (fact.ts, None))
+            _wait(fold.jobs_due, (fact.ts, (None, NO_JOB)))
+
+
+def regime_of(file: str | None) -> float:
+    """Return the regime that a job's file is: the same name gives the same whole number, which a float holds exactly.
+
+    >>> regime_of("sign.gcode") == regime_of("sign.gcode") != regime_of("box.gcode"), regime_of(None)
+    (True, 1.0)
+    """
+    return float(int.from_bytes(blake2s(file.encode(), digest_size=6).digest())) if file else UNNAMED_JOB
 
 
 def believed(batch: Batch) -> tuple[Fact, ...]:
@@ -191,13 +208,13 @@ def _close_minute(fold: MachineFold, start: int, values: list[Value]) -> None:
     end = start + MINUTE_S
     rows: list[tuple[float, Row]] = sorted(fold.samples.pop(start, {}).items())
     span = _span(fold, start, heard=bool(rows))
-    restarted = _jobs(fold, start)
+    regime, restarted = fold.job_regime, _jobs(fold, start)
     heat = follow_target(Heat(fold.target_degc, fold.target_since), rows)
     fold.target_degc, fold.target_since = heat
     for _, row in rows:
         fold.estimate_s = row.get("estimate_s", fold.estimate_s)
     if span.running and rows:
-        _minute_values(heat, rows, start, values)
+        _minute_values(heat, regime, rows, start, values)
     _pace(fold, span, rows, start, restarted=restarted, values=values)
     _availability(fold, span, end, values)
 
@@ -220,14 +237,16 @@ def _span(fold: MachineFold, start: int, *, heard: bool) -> Span:
 
 
 def _jobs(fold: MachineFold, start: int) -> bool:
-    """Tell whether a job began or ended within the minute, and note the newest estimate."""
-    due, fold.job_ts = _due(fold.jobs, start + MINUTE_S, fold.job_ts)
-    for _, estimate_s in due:
+    """Tell whether a job began or ended within the minute, and note the newest job and estimate."""
+    due, fold.job_ts = _due(fold.jobs_due, start + MINUTE_S, fold.job_ts)
+    for _, (estimate_s, fold.job_regime) in due:
         fold.estimate_s = estimate_s if estimate_s is not None else fold.estimate_s
     return any(ts > start for ts, _ in due)
 
 
-def _minute_values(heat: Heat, rows: list[tuple[float, Row]], start: int, values: list[Value]) -> None:
+def _minute_values(
+    heat: Heat, job_regime: float, rows: list[tuple[float, Row]], start: int, values: list[Value]
+) -> None:
     end = float(start + MINUTE_S)
     found = settled(heat, rows, start)
     if found is not None and found.deviation_degc is not None:
@@ -236,7 +255,7 @@ def _minute_values(heat: Heat, rows: list[tuple[float, Row]], start: int, values
         values.append(Value(HEATER_EFFORT.name, end, found.effort_w, found.regime))
     power_w = mean([row["power_w"] for _, row in rows if "power_w" in row])
     if power_w is not None:
-        values.append(Value(ENERGY.name, end, power_w))
+        values.append(Value(ENERGY.name, end, power_w, job_regime))
 
 
 def _pace(

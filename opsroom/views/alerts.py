@@ -18,7 +18,7 @@ ROWS_MAX: Final = 200
 """Alerts told to a browser; the counts tell of all."""
 SEVERE_SIGMA: Final = 10.0
 """How many σ out count as fully severe."""
-_SHAPES: Final = ("step", "slope", "noise", "stuck")
+_SHAPES: Final = ("step", "slope", "noise", "stuck", "season")
 _HEARD: Final = {AlertState.ACKNOWLEDGED, AlertState.CLOSED}
 
 

@@ -24,7 +24,7 @@ OWNERS: Final = {
         "collector.me_api",
         "collector.newcomer_api",
         "collector.state_api",
-        "cyberfilter.api",
+        "cyberfilter.items",
         "cyberfilter.production_api",
         "deploy",
         "opsroom.api",

@@ -67,7 +67,14 @@ class ShyHistorian(MemoryHistorian):
 
 
 def minutes(
-    start: float, count: int, *, effort_w: float = 30.0, seed: int = 1, device: str = "mk4-01", per_batch: int = 10
+    start: float,
+    count: int,
+    *,
+    effort_w: float = 30.0,
+    power_w: float = 90.0,
+    seed: int = 1,
+    device: str = "mk4-01",
+    per_batch: int = 10,
 ) -> Iterator[Batch]:
     """Yield the batches of a printer that runs steadily: a sample every 20 s, ten minutes in a batch."""
     rng = random.Random(seed + start)
@@ -77,7 +84,7 @@ def minutes(
             "nozzle_target_degc": (215.0,) * samples,
             "nozzle_degc": tuple(215.0 + rng.gauss(0, 0.3) for _ in range(samples)),
             "heater_power_w": tuple(rng.gauss(effort_w, 0.9) for _ in range(samples)),
-            "power_w": tuple(rng.gauss(90 + effort_w, 2.0) for _ in range(samples)),
+            "power_w": tuple(rng.gauss(power_w + effort_w, 2.0) for _ in range(samples)),
             "progress_ratio": tuple((begin + 20 * k - HOUR) % 36_000 / 36_000 for k in range(samples)),
         }
         times = tuple(begin + 20.0 * k for k in range(samples))

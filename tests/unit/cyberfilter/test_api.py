@@ -120,3 +120,31 @@ def test_an_outlook_of_too_few_values_is_409_and_of_no_index_404(trained) -> Non
     few = asked.get("/api/v1/outlook", params={"place": PLACE, "index": "availability_ratio"})
     assert (few.status_code, "fewer than" in few.json()["detail"]) == (409, True)
     assert asked.get("/api/v1/outlook", params={"place": PLACE, "index": "x_w"}).status_code == 404
+
+
+WORD = {"v": 1, "id": "w1", "ts": 1_795_435_200_000, "place": PLACE, "index": "energy_w", "action": "shift", "mean": 5}
+
+
+def test_an_intervention_is_answered_with_what_was_said_first(trained) -> None:
+    asked = client(trained)
+    first = asked.post("/api/v1/interventions", json=WORD)
+    assert (first.status_code, first.json()["ts"], first.json()["action"]) == (200, "2026-11-23T12:00:00.000Z", "shift")
+    assert asked.post("/api/v1/interventions", json={**WORD, "mean": 9.0}).json() == first.json()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "status"),
+    [("index", "pressure_bar", 404), ("place", "commons/elsewhere", 404), ("action", "hush", 422), ("mean", None, 422)],
+)
+def test_an_intervention_that_cannot_be_is_refused_by_name(trained, field: str, value: object, status: int) -> None:
+    answer = client(trained).post("/api/v1/interventions", json={**WORD, field: value})
+    assert answer.status_code == status
+    assert str(value or "mean") in answer.json()["detail"]
+
+
+def test_an_index_tells_its_change_and_its_public_clock(trained) -> None:
+    trained.run(12, effort_w=37.5)
+    (item,) = [i for i in client(trained).get("/api/v1/indices").json()["items"] if i["index"] == "heater_effort_w"]
+    assert item["clock_s"] in {60.0, 180.0, 300.0}
+    assert {"kind", "since", "size", "sd", "probability", "before"} == set(item["change"])
+    assert item["change"]["size"] > 3.0

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from collector.contract.tree import read_plant
-from cyberfilter import judge as judging
 from cyberfilter.checkpoint import VERSION, Memory, pack, unpack
 from cyberfilter.contract.index import Learning
 from cyberfilter.families import REFRESH_S, Commissioned, Families, Night
@@ -34,27 +33,21 @@ def let_run(judge, devices, count):
         for device in devices
         for at, number in enumerate(np.random.default_rng(ord(device)).normal(30, 1, count))
     ]
-    judge.judge(queue)
+    for _ in judge.judge(queue):
+        pass
 
 
 PLANT = plant(a="native", b="native", c="native", d="native", e="octoprint")
 
 
-@pytest.fixture(autouse=True)
-def _hypotheses(monkeypatch):
-    monkeypatch.setattr(judging, "FILTER", "hypotheses")
-
-
 @pytest.fixture(scope="module")
 def school():
     """What three machines that have learned leave behind, their families included."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judging, "FILTER", "hypotheses")
-        families = Families(PLANT)
-        judge = Judge(None, families.lesson)
-        let_run(judge, "abc", NEED)
-        families.refresh(judge, NOW)
-        return pack(Memory(VERSION, 1, {}, judge.states(), [], {}, families.kept))
+    families = Families(PLANT)
+    judge = Judge(None, families.lesson)
+    let_run(judge, "abc", NEED)
+    families.refresh(judge, NOW)
+    return pack(Memory(VERSION, 1, {}, judge.states(), [], {}, families.kept))
 
 
 @pytest.fixture
@@ -164,10 +157,9 @@ def test_lessons_survive_a_restart(taught):
     assert again.lesson(Series("x-not-there", INDEX)) is None
 
 
-def test_the_classic_filter_has_no_families(monkeypatch):
-    monkeypatch.setattr(judging, "FILTER", "classic")
+def test_the_classic_filter_has_no_families():
     families = Families(plant(a="native", b="native"))
-    judge = Judge(None, families.lesson)
+    judge = Judge(None, families.lesson, filter_name="classic")
     let_run(judge, "a", NEED)
     families.refresh(judge, NOW)
     let_run(judge, "b", 20)

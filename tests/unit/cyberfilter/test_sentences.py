@@ -23,6 +23,29 @@ def test_a_change_tells_size_share_level_spread_and_the_usual_band() -> None:
     )
 
 
+def test_a_change_tells_its_give_how_sure_by_which_clock_and_against_what() -> None:
+    known = {"sd": 0.311, "probability": 0.9987, "clock_s": 300.0, "learned": 240, "size_ratio": 0.25, "since": SINCE}
+    begins = Begins(AlertClass.ALGEDONIC, "energy_step", "energy_w", 0.0, {**STEP, **known}, "energy_w")
+    assert why(begins, "Mk4 7") == (
+        "Energy of Mk4 7 rose by 7.52 ± 0.311 W (25%) to 37.5 W since 2026-11-23 10:00:00 UTC, 99% sure, "
+        "by a clock of 5 min; usual is 27 to 33 W, learned from 240 values."
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("noise", "scatters by 37.5 W instead of 30 W since 2026-11-23 10:00:00 UTC; usual is at most 33 W."),
+        ("stuck", "has not moved from 37.5 W since"),
+        ("season", "no longer follows its season, and stands at 37.5 W since"),
+    ],
+)
+def test_louder_noise_a_stuck_sensor_and_a_lost_season_have_words_of_their_own(change: str, words: str) -> None:
+    facts = {**STEP, "change": change, "since": SINCE}
+    begins = Begins(AlertClass.ALGEDONIC, f"energy_{change}", "energy_w", 0.0, facts, "energy_w")
+    assert f"Energy of Mk4 7 {words}" in why(begins, "Mk4 7")
+
+
 def test_a_slope_is_still_going_on() -> None:
     facts = {**STEP, "change": "slope", "size": -0.3, "since": SINCE}
     begins = Begins(AlertClass.ALGEDONIC, "pace_slope", "pace_ratio", 0.0, facts, "pace_ratio")

@@ -6,7 +6,7 @@ import pytest
 
 from collector.contract.errors import Refusal, Unavailable
 from collector.contract.event import JobEnded, Outcome, State, StateSeen, Trouble
-from collector.contract.ports import Delivery
+from collector.contract.ports import Checkpoint, Delivery
 from collector.contract.reading import Batch, Samples
 from cyberfilter.contract.alert import Action, AlertClass, AlertState
 from cyberfilter.contract.alert import shown as shown_alert
@@ -234,3 +234,14 @@ def test_after_a_breakdown_in_the_middle_of_a_fact_nothing_is_kept(workshop, mon
         workshop.state(State.FAULT, 1_060.0)
     workshop.service.close()
     assert workshop.journal.checkpoint() == before
+
+
+def test_a_checkpoint_of_an_older_version_starts_anew_and_says_so(trained, caplog) -> None:
+    checkpoint = trained.journal.checkpoint()
+    older = msgspec.msgpack.decode(checkpoint.state) | {"version": 1, "banks": {"none|60": {"series": []}}}
+    trained.journal.append([], checkpoint=Checkpoint(checkpoint.n, msgspec.msgpack.encode(older)))
+    service = trained.restart()
+    assert "learned again" in caplog.text
+    assert "availability_ratio" in {value.index for value in service.indices()}
+    trained.run(12, effort_w=37.5)
+    assert service.alerts() == []

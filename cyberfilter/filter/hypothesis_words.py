@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""From what the hypotheses say of a row to the verdict's words.
+
+| verdict           | rule                                                                       | speaks of      |
+|-------------------|----------------------------------------------------------------------------|----------------|
+| missing           | no value                                                                   | this row       |
+| stuck             | the same value more often in a row than the series' own habit allows       | since it is so |
+| transient         | P(outlier) > .5 two rows ago, and P(something changed since then) < .5     | two rows ago   |
+| step, slope, noise| P(a change in the last 100 values) > .9: the likeliest sort                | since it began |
+| season            | nothing newer, and a pattern that repeated itself ended in the last 100    | since it ended |
+| unsure            | that is > .5, or P(outlier) now or one row ago is: the next values tell    | this row       |
+| steady            | none of these                                                              | this row       |
+
+The first that holds is said. `change` has the likeliest sort from .5 on and until it is below .2: an operator may look,
+nobody is called, and evidence may ripen (a drift is first taken for a step, then corrected). Where the noise was
+learned, P(a change) is about the square root of what the hypotheses' weights say, as odds: they take one speed of
+wandering and one shape of noise for certain; a step or slope within the last eight values counts fully. A series whose
+first values are still being collected is unsure, and one that is still learning is never more than that, unless it has
+adopted what like series learned (learned.py). The words stuck and season have rules of their own, before and around
+the filter (own_rules.py).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from cyberfilter.contract.index import Verdict
+from cyberfilter.filter.births import LEVEL, SLOPE
+from cyberfilter.filter.hypotheses import Found
+from cyberfilter.filter.model import Floats
+from cyberfilter.filter.rows import Rules
+from cyberfilter.filter.verdict import Bools, Judged
+from cyberfilter.filter.weighing import TINY, Model
+
+_HALF: Final = 0.5
+_SURE: Final = 0.9
+_OVER: Final = 0.2
+"""A change that was told goes on being told until it is less probable than this."""
+_FREQUENT: Final = 2.0
+"""Outliers are more frequent than usual from so many times the profile's share on."""
+_TRUST: Final = 0.55
+"""The power of the odds that the hypotheses' weights are worth: about their square root."""
+_WORDS: Final = np.array(
+    [Verdict.STEADY, Verdict.STEP, Verdict.SLOPE, Verdict.NOISE, Verdict.TRANSIENT, Verdict.UNSURE, Verdict.MISSING]
+)
+_STEADY, _TRANSIENT, _UNSURE, _MISSING = 0, 4, 5, 6
+
+
+class Past(NamedTuple):
+    """What a verdict looks back on, each (k): P(outlier) of two rows, all of the row before the last, and `named`."""
+
+    outlier_1: Floats
+    outlier_2: Floats
+    time_2: Floats
+    value_2: Floats
+    expected_2: Floats
+    named: Floats
+
+
+def told(found: Found, outliers: Floats, rules: Rules, model: Model) -> Found:
+    """Return what is found in the value's own unit, and with as much trust as a model has whose noise was learned.
+
+    A level that wanders makes no step within eight values: what is that young needs less trust in the model, but where
+    outliers are more frequent than usual, for a few of them together look like a step.
+    """
+    transform, stretch, p = rules.transform, rules.transform.stretch(found.level), found.p_change
+    if rules.learning_count:
+        change, none = p**_TRUST, np.maximum(1.0 - p, 0.0) ** _TRUST
+        usual = outliers <= _FREQUENT * model.outlier * rules.learning_count
+        p = np.maximum(change / (change + none), np.where(usual, found.p_young, 0.0))
+    is_level = found.kind == LEVEL
+    return found._replace(
+        level=transform.back(found.level),
+        slope=found.slope * stretch,
+        sigma=found.sigma * stretch,
+        before=np.where(is_level, transform.back(found.before), found.before * stretch),
+        after=np.where(is_level, transform.back(found.after), found.after * stretch),
+        doubt=found.doubt * stretch,
+        p_change=p,
+        p_kind=found.p_kind * p / np.maximum(found.p_change, TINY),
+    )
+
+
+def judge(found: Found, past: Past, *, missing: Bools, early: Bools, starting: Bools) -> Judged:
+    """Return the verdicts by the table above; `early` says no more than unsure.
+
+    A step's size is the likeliest hypothesis's level less the one that was expected when it was born, a slope's is
+    the slope itself per cadence, a noise's the standard deviation less what it was, a transient's its own surprise.
+    """
+    kind = found.kind.astype(np.int64)
+    size = np.where(kind == SLOPE, found.after, found.after - found.before)
+    changed, spike = found.p_change > _HALF, (past.outlier_2 > _HALF) & (found.p_fresh < _HALF)
+    waiting = changed | (found.p_outlier > _HALF) | (past.outlier_1 > _HALF)
+    code = np.where(waiting, _UNSURE, _STEADY)
+    code = np.where(found.p_change > _SURE, kind, code)
+    code = np.where(spike, _TRANSIENT, code)
+    code = np.where(starting | (early & (code != _STEADY)), _UNSURE, code)
+    code = np.where(missing, _MISSING, code)
+    named = changed | ((past.named > 0) & (found.p_change > _OVER))
+    brief = code == _TRANSIENT
+    word = np.where(named & ~early & ~missing & ~spike, kind, np.where(brief, _TRANSIENT, _STEADY))
+    facts = (
+        (past.time_2, found.since),
+        (past.value_2 - past.expected_2, size),
+        (found.sigma, found.doubt),
+        (past.outlier_2, found.p_kind),
+        (past.expected_2, found.before),
+    )
+    told = [np.where(word == _STEADY, np.nan, np.where(brief, then, change)) for then, change in facts]
+    return Judged(_WORDS[code], np.where(word == _STEADY, "", _WORDS[word]), *told)

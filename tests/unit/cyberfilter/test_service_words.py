@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What people tell the running filter beforehand, and what like machines share, through the whole service."""
+
+import copy
+
+import msgspec
+import numpy as np
+import pytest
+
+from collector.contract.errors import Unavailable
+from collector.contract.ports import Checkpoint
+from cyberfilter.checkpoint import pack, unpack
+from cyberfilter.contract.alert import Action
+from cyberfilter.contract.intervention import Intervention
+from cyberfilter.filter import Bank
+from cyberfilter.judge import GroupState
+from tests.unit.cyberfilter.conftest import CELL, HOUR, Workshop, minutes
+
+PLACE = f"{CELL}/mk4-01"
+
+
+def intervention(**fields: object) -> Intervention:
+    return msgspec.convert({"id": "w1", "place": PLACE, "index": "heater_effort_w", **fields}, Intervention)
+
+
+def test_a_rise_that_was_foretold_raises_nothing(trained) -> None:
+    trained.service.intervene(intervention(ts=trained.clock.at, action="level", mean=37.5, sd=0.5))
+    trained.run(30, effort_w=37.5)
+    assert trained.service.alerts() == []
+
+
+def test_values_that_are_to_be_ignored_raise_nothing_until_their_time_is_over(trained) -> None:
+    until = trained.clock.at + 900
+    trained.service.intervene(intervention(ts=trained.clock.at, action="ignore", until=until))
+    trained.run(30, effort_w=37.5)
+    (alert,) = trained.service.alerts()
+    assert alert.raised_at > until
+
+
+def test_an_intervention_that_is_repeated_counts_once_and_outlives_a_kill(trained) -> None:
+    first = trained.service.intervene(intervention(ts=trained.clock.at + 600, action="shift", mean=7.5))
+    trained.restart()
+    assert trained.service.intervene(intervention(ts=0.0, action="shift", mean=99.0)) == first
+    trained.run(10)
+    trained.run(20, effort_w=37.5)
+    assert trained.service.alerts() == []
+
+
+def test_interventions_come_over_mqtt_and_wrong_ones_are_counted(trained) -> None:
+    topic = f"cybersyn/v1/intervention/{PLACE}"
+    body = b'{"v":1,"id":"w1","ts":"2026-11-23T10:00:00Z","index":"heater_effort_w","action":"uncertain"}'
+    for payload in (body.replace(b"heater_effort_w", b"pressure"), body.replace(b"uncertain", b"hush"), body, body):
+        trained.ears.publish(topic, payload)
+    trained.service.turn(0.0)
+    assert next(f.value for f in trained.service.figures() if f.name == "cyberfilter_actions_refused_total") == 2
+    assert [known.id for known in trained.journal.entries()] == ["intervention:w1"]
+
+
+def test_an_intervention_that_cannot_be_kept_is_not_heeded(trained, monkeypatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise Unavailable("disk is full")
+
+    monkeypatch.setattr(trained.journal, "append", away)
+    with pytest.raises(Unavailable):
+        trained.service.intervene(intervention(ts=trained.clock.at, action="level", mean=37.5))
+    monkeypatch.undo()
+    trained.run(12, effort_w=37.5)
+    assert len(trained.service.alerts()) == 1
+
+
+@pytest.fixture
+def hall(schooling) -> Workshop:
+    """Three printers that have each run steadily for ten hours."""
+    checkpoint, _ = schooling
+    memory = unpack(checkpoint.state)
+    names = ["mk4-01", "mk4-02", "mk4-03"]
+    (one,) = memory.machines.values()
+    for name in names:
+        memory.machines[name] = msgspec.structs.replace(copy.deepcopy(one), place=f"{CELL}/{name}")
+    for group in memory.banks.values():
+        _copies(group, names)
+    found = Workshop(machines=3)
+    found.journal.append([], checkpoint=Checkpoint(0, pack(memory)))
+    found.clock.at = HOUR + 36_000
+    found.restart()
+    return found
+
+
+def _copies(group: GroupState, names: list[str]) -> None:
+    """Give every machine a column of its own that is the one of the first."""
+    bank, own = Bank.load(group.bank), list(group.series)
+    bank.join((len(names) - 1) * len(own))
+    bank._block[:, : len(names) * len(own)] = np.tile(bank._block[:, : len(own)], len(names))
+    group.series = [series._replace(device=name) for name in names for series in own]
+    group.counts, group.ends, group.bank = group.counts * len(names), group.ends * len(names), bank.save()
+
+
+def test_three_printers_whose_energy_rises_with_the_mains_are_one_alert_at_their_cell(hall) -> None:
+    for minute in range(12):
+        for number in (1, 2, 3):
+            hall.log.batches += minutes(
+                hall.clock.at + 60 * minute, 1, power_w=150.0, seed=number, device=f"mk4-0{number}"
+            )
+    hall.clock.at += 720
+    hall.service.turn(0.0)
+    (alert,) = hall.service.alerts(is_open=True)
+    assert (alert.place, alert.device, alert.kind) == (CELL, None, "energy_step")
+    assert alert.facts["members"] == "mk4-01, mk4-02, mk4-03"
+    assert alert.why.startswith("Energy of 3 of 3 machines at ")
+    hall.restart()
+    hall.service.act(alert.id, Action.CLOSE)
+    for minute in range(30):
+        for number in (1, 2, 3):
+            hall.log.batches += minutes(
+                hall.clock.at + 60 * minute, 1, power_w=150.0, seed=number, device=f"mk4-0{number}"
+            )
+    hall.service.turn(0.0)
+    assert hall.service.alerts(is_open=True) == []
+
+
+def test_restarts_change_nothing_of_what_is_remembered_and_said(schooling) -> None:
+    checkpoint, _ = schooling
+    found = []
+    for restarts in (False, True):
+        workshop = Workshop()
+        workshop.journal.append([], checkpoint=checkpoint)
+        workshop.clock.at = HOUR + 36_000
+        workshop.restart()
+        for effort_w in (30.0, 37.5, 37.5, 37.5, 30.0):
+            workshop.run(3, effort_w=effort_w)
+            if restarts:
+                workshop.service.close()
+                workshop.restart()
+        floor = workshop.service._floor
+        found.append((pack(floor.memory(0, [])), workshop.service.alerts()))
+    assert found[0] == found[1]
