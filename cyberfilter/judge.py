@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
+# tidy: banks by group, and the one door to them
 """Closed buckets through the filter: one bank per transform and cadence, one update per round of all its series.
 
 A series' clock counts its values: time_s = count × cadence. While a gate is closed the clock stands still, so a

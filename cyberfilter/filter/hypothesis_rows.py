@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
+# tidy: all parts of one row, in the order in which they meet it
 """One row of each of k series by the filter that keeps hypotheses: columns of the memory in, verdicts out.
 
 What is found becomes words in hypothesis_words.py; the words stuck and season have rules of their own, before and
@@ -11,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from cyberfilter.filter import adaptivity, hypotheses, interventions, learned, memory, own_noise, own_rules
+from cyberfilter.filter import adaptivity, hypotheses, interventions, learned, memory, own_noise, own_rules, score
 from cyberfilter.filter.births import COUNT, LEVEL
 from cyberfilter.filter.hypotheses import Found
 from cyberfilter.filter.hypothesis_words import Past, judge, told
@@ -19,6 +20,7 @@ from cyberfilter.filter.learned import Learned
 from cyberfilter.filter.memory import AT, ROW
 from cyberfilter.filter.model import Floats
 from cyberfilter.filter.own_noise import OUTLIERS
+from cyberfilter.filter.own_rules import Heard
 from cyberfilter.filter.rows import (
     Forecasts,
     Rules,
@@ -31,10 +33,11 @@ from cyberfilter.filter.rows import (
     remember,
 )
 from cyberfilter.filter.start import START_COUNT, Begin
-from cyberfilter.filter.verdict import Bools
+from cyberfilter.filter.verdict import Bools, Judged
 from cyberfilter.filter.weighing import FIELDS, M0, WEIGHT, Model, Row, over
 
 _OWN: Final = (
+    ("score", score.HEIGHT),
     ("hypotheses", len(FIELDS) * COUNT),
     ("grid", adaptivity.FIELD_COUNT * len(adaptivity.DISCOUNTS)),
     ("adaptivity", 1),
@@ -67,6 +70,7 @@ def start(columns: Floats) -> None:
     for name in ("heard", "outlier_1", "outlier_2", "named"):
         columns[_AT[name]] = 0.0
     columns[_AT["value_2"]] = np.nan
+    score.fresh(columns[_ROW["score"]])
 
 
 def intervene(columns: Floats, notice: interventions.Notice, rules: Rules) -> None:
@@ -102,6 +106,7 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
     heard = own_rules.before(own, h, row, value, started & ~learning, rules.cadence_s, model)
     found = _find(columns, row._replace(z=heard.z), started, rules, model)
     expected = band(own_rules.expected(found, heard), begun, rules)
+    scored = found
     due = columns[AT["values"]] + ~gone == rules.learning_count
     seasonal = own_rules.after(own, h, row, heard, due, rules.cadence_s, model)
     _relearn(columns, seasonal.found, row, rules, model)
@@ -112,10 +117,23 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
     meant = judge(found, past, missing=gone, early=early, starting=~started)
     judged, p_change = own_rules.tell(meant, found, heard, seasonal, able=~early & ~gone)
     found = found._replace(p_change=p_change)
-    unknown = np.full((3, len(value), 4), np.nan)
-    verdicts = Verdicts(
-        t=time_s,
-        y=value,
+    alarm = _score(columns, row, heard, scored, started)
+    verdicts = _verdicts((time_s, value), expected, found, judged, alarm)
+    columns[_AT["named"]] = np.where(gone, past.named, meant.kind != "")
+    own_noise.meet(columns[_ROW["noise"]], row.z, rules.transform.forward(columns[AT["value_1"]]))
+    columns[_AT["outlier_2"]] = columns[_AT["outlier_1"]]
+    columns[_AT["outlier_1"]], columns[_AT["value_2"]] = found.p_outlier, columns[AT["value_1"]]
+    remember(columns, verdicts, started)
+    return verdicts
+
+
+def _verdicts(
+    seen: tuple[Floats, Floats], expected: Forecasts, found: Found, judged: Judged, alarm: tuple[Floats, Floats]
+) -> Verdicts:
+    unknown = np.full((3, len(seen[0]), 4), np.nan)
+    return Verdicts(
+        t=seen[0],
+        y=seen[1],
         **{f"forecast_{name}": column for name, column in expected._asdict().items()},
         **{name: getattr(found, name) for name in _TOLD},
         change_kind=judged.kind,
@@ -124,18 +142,13 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
         change_sd=judged.sd,
         change_p=judged.p,
         change_before=judged.before,
-        score=np.full_like(value, np.nan),
+        score=alarm[0],
+        surprise=alarm[1],
         verdict=judged.verdict,
         p=unknown[0],
         one_back=unknown[1],
         two_back=unknown[2],
     )
-    columns[_AT["named"]] = np.where(gone, past.named, meant.kind != "")
-    own_noise.meet(columns[_ROW["noise"]], row.z, rules.transform.forward(columns[AT["value_1"]]))
-    columns[_AT["outlier_2"]] = columns[_AT["outlier_1"]]
-    columns[_AT["outlier_1"]], columns[_AT["value_2"]] = found.p_outlier, columns[AT["value_1"]]
-    remember(columns, verdicts, started)
-    return verdicts
 
 
 _TOLD: Final = ("level", "slope", "p_slope_negative", "sigma", "log_evidence", "p_change", "p_outlier")
@@ -284,3 +297,24 @@ def _start_adopted(columns: Floats, rules: Rules, model: Model) -> Begin:
     alone = np.isnan(kept[1])
     columns[_AT["adaptivity"]] = learned.start(_hypotheses(columns), _grid(columns), own, alone, model)
     return begun
+
+
+def _score(columns: Floats, row: Row, heard: Heard, found: Found, started: Bools) -> tuple[Floats, Floats]:
+    """Return score and surprise of the row; before the filter has started nothing is known.
+
+    A sensor that is found stuck is as alarming as its run is improbable, once: then there is nothing new.
+    """
+    datum = score.Datum(
+        z=np.where(started, heard.z, np.nan),
+        mean=found.mean,
+        scale=found.scale,
+        tick=heard.tick,
+        noise=found.sigma * found.sigma,
+        noise_least=row.s_least,
+    )
+    alarming, surprise = score.step(columns[_ROW["score"]], datum)
+    if heard.run.stuck.any():
+        told = np.where(heard.run.fired, 1.0 - heard.run.chance, 0.0)
+        for figure in (alarming, surprise):
+            np.copyto(figure, told, where=heard.run.stuck & ~np.isnan(row.z))
+    return alarming, surprise

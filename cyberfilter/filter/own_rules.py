@@ -34,10 +34,12 @@ _DEGREES: Final = 30.0
 class Heard(NamedTuple):
     """What a row's value is to the filter: z without what is stuck and without the pattern, which is beside it.
 
-    `told` is mean, scale and half the band (3, those stuck from now on) as they were before the filter went back.
+    `tick` is the row's time in whole cadences. `told` is mean, scale and half the band (3, those stuck from now on) as
+    they were before the filter went back.
     """
 
     z: Floats
+    tick: Floats
     pattern: Floats
     run: Run
     told: Floats | None
@@ -71,7 +73,7 @@ def before(  # noqa: PLR0917 - all that a row is
         hypotheses.begin(some, remembered[:, run.fired])
         h[:, :, run.fired] = some
     pattern = season.expect(own[_ROW["season"]], row.time, cadence_s)
-    return Heard(np.where(run.stuck, np.nan, row.z - pattern), pattern, run, told)
+    return Heard(np.where(run.stuck, np.nan, row.z - pattern), np.floor(row.time / cadence_s + 0.5), pattern, run, told)
 
 
 def expected(found: Found, heard: Heard) -> tuple[Floats, Floats, Floats]:

@@ -53,7 +53,8 @@ class Verdicts(NamedTuple):
     Values, slopes (per cadence) and sigma are in the value's own unit, log_evidence is on the transformed scale.
     NaN is not known (yet); change_kind is "" where nothing changed; times are those given to `update`. change_sd is the
     standard deviation of change_size, change_p how probable that sort of change is, change_before what was before: the
-    expected level, the slope, or the standard deviation of the noise.
+    expected level, the slope, or the standard deviation of the noise. surprise is 1 - P(a row as alarming comes), score
+    the same, but 0 for what is nothing new (score.py).
     """
 
     t: Floats
@@ -76,6 +77,7 @@ class Verdicts(NamedTuple):
     change_p: Floats
     change_before: Floats
     score: Floats
+    surprise: Floats
     verdict: Words
     p: Floats
     one_back: Floats
@@ -177,6 +179,7 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules) -> Verdic
         change_p=judged.p,
         change_before=judged.before,
         score=np.full_like(value, np.nan),
+        surprise=np.full_like(value, np.nan),
         verdict=judged.verdict,
         p=now.p,
         one_back=now.one_back,

@@ -24,7 +24,7 @@ OWNERS: Final = {
         "collector.me_api",
         "collector.newcomer_api",
         "collector.state_api",
-        "cyberfilter.items",
+        "cyberfilter.api",
         "cyberfilter.production_api",
         "deploy",
         "opsroom.api",
@@ -55,7 +55,7 @@ OWNERS: Final = {
         "collector.api",
         "collector.machine_api",
         "collector.newcomer_api",
-        "cyberfilter.api",
+        "cyberfilter.items",
         "cyberfilter.production_api",
     ),
     "sqlite3": (

@@ -66,11 +66,11 @@ def test_hypotheses_have_no_four_states_but_say_since_when_the_step_is(run):
     assert list(rows[0]) == COLUMNS[:-3]
     assert (rows[-1]["verdict"], rows[-1]["change"]["kind"], rows[-1]["change"]["since"]) == ("step", "step", 6)
     assert rows[-1]["change"]["size"] == pytest.approx(4.5, abs=0.5)
-    assert rows[-1]["score"] is None
     assert list(rows[-1]["change"]) == ["kind", "since", "size", "sd", "probability", "before"]
     assert rows[-1]["change"]["before"] == pytest.approx(100, abs=0.5)
     assert rows[-1]["change"]["sd"] == pytest.approx(0.7, abs=0.3)
     assert 0.9 < rows[-1]["change"]["probability"] <= rows[-1]["p_change"] + 1e-12
+    assert rows[-1]["score"] == 0, "too little is known of its tail to be alarmed"
 
 
 def test_an_empty_cell_is_a_missing_row(run):

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""Slower clocks beside a series' own: means of blocks of 3 to 48 cadences, and how far each is from what it was.
+
+What is faint in single values is plain in their means. A block is a stretch of time: the b-th of c cadences ends with
+tick (b+1)·c - 1; the value that comes there closes it, or the first one after it. One that is not at least half full
+says nothing. Arrays in, arrays out: the axes are (figure, clock, series), and only closing blocks cost anything.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from cyberfilter.filter.model import Floats
+
+LENGTHS: Final = (3, 6, 12, 24, 48)
+"""Cadences in a block of each clock."""
+COUNT: Final = len(LENGTHS)
+_BLOCK: Final = ("open", "count", "mean")
+_LEVEL: Final = ("level", "variance", "noise", "degrees")
+HEIGHT: Final = COUNT * (len(_BLOCK) + len(_LEVEL))
+_CUT: Final = COUNT * len(_BLOCK)
+_LENGTH: Final = np.array(LENGTHS, dtype=np.float64)[:, None]
+_DISCOUNT: Final = 0.995
+"""Share of the noise's degrees of freedom that is kept from block to block."""
+_WANDER: Final = 0.01
+"""By how many noise variances a level moves from block to block."""
+_ODD: Final = 0.1
+"""How often a block is none that the level explains."""
+_WIDE: Final = 100.0
+"""By how many noise variances the odd ones spread more."""
+_LOG_MAX: Final = 700.0
+_DEGREES_START: Final = 2.0
+_DEGREES_LEAST: Final = 9.0
+"""With fewer (eight blocks) a clock does not speak."""
+
+
+def fresh(own: Floats) -> None:
+    """Let no block be open and nothing known."""
+    own[:] = 0.0
+    own[:COUNT] = -np.inf
+
+
+def step(own: Floats, z: Floats, tick: Floats, noise: Floats, noise_least: Floats) -> tuple[Floats, Floats]:
+    """Return the means of the blocks that these values (k; no NaN) close, and their distances, both (COUNT, k).
+
+    `tick` is the time in whole cadences, `noise` the variance that a clock starts from, `noise_least` what it is
+    always above. A distance is signless, in forecast standard deviations, made Gaussian; NaN where nothing is said.
+    """
+    means = _close(own[:_CUT].reshape(len(_BLOCK), COUNT, -1), z, tick)
+    distances = np.full_like(means, np.nan)
+    which = np.flatnonzero(~np.isnan(means))
+    if which.size:
+        levels = own[_CUT:].reshape(len(_LEVEL), means.size)
+        some, (clock, series) = levels[:, which], np.divmod(which, means.shape[1])
+        # the mean of c values has a c-th of their variance, if they are independent; if not, that is soon learned
+        white, least = noise[series] / _LENGTH[clock, 0], noise_least[series] / _LENGTH[clock, 0]
+        distances.reshape(-1)[which] = _judge(some, means.reshape(-1)[which], white, least)
+        levels[:, which] = some
+    return means, distances
+
+
+def _close(blocks: Floats, z: Floats, tick: Floats) -> Floats:
+    opened, count, mean = blocks
+    block = np.floor(tick / _LENGTH)
+    missed = block != opened  # the end of the open block, or there is none yet
+    closed = np.where(missed & (2.0 * count >= _LENGTH), mean, np.nan)
+    count[:] = np.where(missed, 0.0, count) + 1.0
+    mean[:] = np.where(missed, z, mean + (z - mean) / count)
+    opened[:] = block
+    last = tick - block * _LENGTH == _LENGTH - 1.0
+    # a first value never fills half a block of three, so nothing closes twice in a row
+    closed = np.where(last & (2.0 * count >= _LENGTH), mean, closed)
+    count[:] = np.where(last, 0.0, count)
+    return closed
+
+
+def _judge(own: Floats, mean: Floats, noise: Floats, noise_least: Floats) -> Floats:
+    """Return the distances, and let the levels learn: a local level, to which a block may be odd.
+
+    Two states merged at each block, as in kernel.py, where an odd one is a new level as likely as an outlier: then
+    the level goes halfway and its variance says how little is known, so neither return nor stay is a surprise.
+    """
+    level, variance, spread, degrees = own
+    new = degrees == 0.0
+    level, spread = np.where(new, mean, level), np.where(new, noise, spread)
+    nu = _DISCOUNT * np.where(new, _DEGREES_START, degrees)
+    error = mean - level
+    prior = np.where(new, spread, variance + _WANDER * spread)
+    q, square = prior + spread, error * error
+    far = q + _WIDE * spread
+    near = np.log1p(square / (nu * q))
+    log_odds = 0.5 * np.log(q / far) + 0.5 * (nu + 1.0) * (near - np.log1p(square / (nu * far)))
+    odd = 1.0 / (1.0 + (1.0 - _ODD) / _ODD * np.exp(np.minimum(-log_odds, _LOG_MAX)))
+    odd = np.where(degrees < _DEGREES_LEAST, 0.0, odd)  # the first ones only say how large the noise is
+    gain, rho = prior / q, (nu + square / q) / (nu + 1.0)
+    learned = np.maximum(spread / ((1.0 - odd) / rho + odd), noise_least)
+    apart = 0.5 - gain
+    own[0] = level + ((1.0 - odd) * gain + 0.5 * odd) * error
+    own[1] = (1.0 - odd) * gain * learned + odd * (0.25 * square + learned) + odd * (1.0 - odd) * apart * apart * square
+    own[2], own[3] = learned, nu + 1.0
+    return np.where(own[3] > _DEGREES_LEAST, np.sqrt(nu * near), np.nan)

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""How alarming a value is when it arrives, 0 to 1: by its own clock, five slower ones, and its distance from usual.
+
+| part        | its figure                                                | speaks              | share |
+|-------------|-----------------------------------------------------------|---------------------|-------|
+| own clock   | distance from the filter's forecast                       | at every value      | 5 %   |
+| five clocks | distance of a block's mean from the level before (clocks) | where a block closes| 9 %   |
+| long run    | distance of a block's mean from the long run (rarity)     | every 12 cadences   | 50 %  |
+
+Each figure's tail is learned (tails). A part that speaks every c rows with P(as large) = p has p/(c·share) as its
+probability in a row: so the parts' shares of false alarms add up to the whole, and the least of these probabilities is
+the row's (Bonferroni's bound, which is nearly exact where it is small). `surprise` is 1 less that; `score` is the
+same, but 0 for what does not exceed the peak of its episode (episodes).
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from cyberfilter.filter import blocks, episodes, rarity, tails
+from cyberfilter.filter.model import Floats
+from cyberfilter.filter.weighing import over
+
+_LONG_RUN: Final = 12
+_SPEAKS_EVERY: Final = np.array((1, *blocks.LENGTHS, _LONG_RUN), dtype=np.float64)
+_SHARE: Final = np.array((0.05, *(0.09,) * blocks.COUNT, 0.5))
+_COUNT: Final = len(_SHARE)
+_WEIGHT: Final = np.log(_SPEAKS_EVERY * _SHARE)[:, None]
+_OFTEN: Final = 0.01
+_WORTH: Final = 5.0
+"""Surprises that the claim to be calibrated is worth, before there were any."""
+_STATED_MAX: Final = 100.0
+"""So many are remembered."""
+_STARTS: Final = np.cumsum((0, blocks.HEIGHT, rarity.HEIGHT, _COUNT * tails.HEIGHT, 2, episodes.HEIGHT)).tolist()
+_CLOCKS, _RARITY, _TAILS, _REALISED, _EPISODES = (slice(*ends) for ends in pairwise(_STARTS))
+HEIGHT: Final[int] = _STARTS[-1]
+
+
+class Datum(NamedTuple):
+    """What comes, each (k): value, forecast and its scale, tick (time in whole cadences), noise variance, its least.
+
+    All on the filter's scale; z is NaN where a value is missing, or where the filter has not started.
+    """
+
+    z: Floats
+    mean: Floats
+    scale: Floats
+    tick: Floats
+    noise: Floats
+    noise_least: Floats
+
+
+def fresh(own: Floats) -> None:
+    """Let nothing be known of the series (HEIGHT, k)."""
+    blocks.fresh(own[_CLOCKS])
+    rarity.fresh(own[_RARITY])
+    tails.fresh(own[_TAILS].reshape(tails.HEIGHT, _COUNT, -1))
+    own[_REALISED] = 0.0
+    episodes.fresh(own[_EPISODES])
+
+
+def step(own: Floats, datum: Datum) -> tuple[Floats, Floats]:
+    """Return score and surprise (k); own (HEIGHT, k) then remembers the datum. NaN where z is."""
+    here = ~np.isnan(datum.z)
+    if here.all():
+        return _step(own, datum)
+    score, surprise = np.full_like(datum.z, np.nan), np.full_like(datum.z, np.nan)
+    if here.any():
+        some = np.compress(here, own, axis=1)
+        score[here], surprise[here] = _step(some, Datum._make(part[here] for part in datum))
+        own[:, here] = some
+    return score, surprise
+
+
+def _step(own: Floats, datum: Datum) -> tuple[Floats, Floats]:
+    figures = np.full((_COUNT, len(datum.z)), np.nan)
+    off = (datum.z - datum.mean) / datum.scale
+    figures[0] = rarity.tame(off * off)
+    means, figures[1:-1] = blocks.step(own[_CLOCKS], datum.z, datum.tick, datum.noise, datum.noise_least)
+    usual = means[blocks.LENGTHS.index(_LONG_RUN)]
+    closed = ~np.isnan(usual)
+    if closed.any():
+        some = np.compress(closed, own[_RARITY], axis=1)
+        figures[-1, closed] = rarity.step(some, usual[closed], datum.noise_least[closed])
+        own[_RARITY][:, closed] = some
+    own_tails = own[_TAILS].reshape(tails.HEIGHT, -1)
+    heard = over(np.where(tails.knows(own_tails).reshape(figures.shape), _SHARE[:, None], 0.0))
+    surprise = _realised(own[_REALISED], _rarest(own_tails, figures), heard)
+    alarming = episodes.step(own[_EPISODES], surprise)
+    return -np.expm1(-alarming), -np.expm1(-surprise)
+
+
+def _realised(own: Floats, surprise: Floats, heard: Floats) -> Floats:
+    """Return the surprises, less the log of how often a stated 1 of 100 came, over how often it should have.
+
+    The parts are not independent, and a trend or a season gives some of them figures that no tail fits. `heard` is
+    the share of those parts that know enough to speak.
+    """
+    stated, seen = own
+    ratio = (seen + _WORTH) / (stated + _WORTH)
+    keep = np.where(stated < _STATED_MAX, 1.0, 1.0 - _OFTEN / _STATED_MAX)
+    own[0], own[1] = stated * keep + _OFTEN * heard, seen * keep + (surprise > -np.log(_OFTEN))
+    return np.where(surprise > 0.0, np.maximum(surprise - np.log(ratio), 0.0), 0.0)
+
+
+def _rarest(own: Floats, figures: Floats) -> Floats:
+    """Return the largest -ln p of each series, weighed by its part's share; 0 where nothing speaks."""
+    which = np.flatnonzero(~np.isnan(figures))
+    some = own[:, which]
+    rare = np.zeros_like(figures)
+    rare.reshape(-1)[which] = tails.step(some, figures.reshape(-1)[which])
+    own[:, which] = some
+    weighed = np.where(rare > 0.0, np.minimum(rare + _WEIGHT, tails.SURPRISE_MAX), 0.0)
+    return np.asarray(np.maximum(weighed.max(axis=0), 0.0))
