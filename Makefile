@@ -10,10 +10,10 @@ STAMP := .venv/.set-up
 LOCK_FLAGS := --python-version 3.11 --all-extras --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fuzz kills setup lock
+.PHONY: help demo test check bench bench-weeks fuzz kills setup lock
 
 help: ## say what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 12
 
 demo: setup ## simulated and recorded machines in your browser; make demo ARGS="--machines 12"
 	@$(BIN)/cybersyn demo $(ARGS)
@@ -30,6 +30,9 @@ check: setup ## format, lint, types, imports, compose file
 
 bench: setup ## figures of this machine; nothing fails on time
 	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; $(BIN)/python -P "$$bench" || exit 1; done
+
+bench-weeks: setup ## simulated weeks with their truth, ours beside the floors; make bench-weeks ARGS="--weeks 20"
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/bench/weeks/run.py $(ARGS)
 
 fuzz: setup ## mutated messages against everything that parses; make fuzz SECONDS=600
 	@$(BIN)/python tests/fuzz/fuzz_run.py --seconds $(SECONDS) $(ARGS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
@@ -104,6 +104,12 @@ class Floor:
                 rows = []
         told = self._decide([closed for kept in waiting.values() for closed in kept], [], mode="learning")
         yield Told([], rows + told.rows, told.newest)
+
+    def rejudge(self, closed: Sequence[Closed], places: Mapping[str, str], *, mode: Mode) -> Told:
+        """Return what index values lead to that were folded before; `places` says where their devices stand."""
+        for device in {each.series.device for each in closed}:
+            self.machines.setdefault(device, MachineMemory(places[device]))
+        return self._decide(list(closed), [], mode=mode)
 
     def accept(self, place: str, device: str | None, index: str) -> bool:
         """Take an index's present level as the usual one: a person closed its alert. Tell whether that changed it.

@@ -13,7 +13,20 @@ from typing import NoReturn
 from collector.contract.errors import CybersynError, Misconfigured
 from deploy.commands import Command
 
-COMMANDS = ("demo", "run", "sim", "replay", "filter", "machine", "quarantine", "backup", "restore", "broker", "config")
+COMMANDS = (
+    "demo",
+    "run",
+    "sim",
+    "replay",
+    "filter",
+    "backtest",
+    "machine",
+    "quarantine",
+    "backup",
+    "restore",
+    "broker",
+    "config",
+)
 """Sub-commands in the order of the help; each is the module of that name in deploy.commands."""
 
 

@@ -43,6 +43,7 @@ OWNERS: Final = {
     "numpy": (
         "cyberfilter.commissioning",
         "cyberfilter.families",
+        "cyberfilter.backtest",
         "cyberfilter.filter",
         "cyberfilter.indices",
         "cyberfilter.judge",
