@@ -7,13 +7,14 @@ ARGS ?=
 SECONDS ?= 60
 BIN := .venv/bin
 STAMP := .venv/.set-up
+PEERS := .venv-peers
 LOCK_FLAGS := --python-version 3.11 --all-extras --universal --generate-hashes --no-emit-index-url --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-weeks fuzz kills setup lock
+.PHONY: help demo test check bench bench-filter bench-weeks fuzz kills setup lock
 
 help: ## say what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 14
 
 demo: setup ## simulated and recorded machines in your browser; make demo ARGS="--machines 12"
 	@$(BIN)/cybersyn demo $(ARGS)
@@ -34,15 +35,26 @@ bench: setup ## figures of this machine; nothing fails on time
 bench-weeks: setup ## simulated weeks with their truth, ours beside the floors; make bench-weeks ARGS="--weeks 20"
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/bench/weeks/run.py $(ARGS)
 
+bench-filter: setup ## the filter against its peers; make bench-filter ARGS="--nab DIR --tcpd DIR --quick --json FILE"
+	@$(MAKE) -s $(PEERS)/.set-up || echo "bench-filter: goes on without the peers from PyPI" >&2
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python tests/bench/filter/run.py --peers $(PEERS)/bin/python $(ARGS)
+
+$(PEERS)/.set-up: tests/bench/peers.lock
+	@rm -rf $(PEERS); $(BIN)/python -m venv $(PEERS)
+	@echo "Setting up $(PEERS)/ with the peers' programs; this takes a minute, once." >&2
+	@$(PEERS)/bin/python -m pip install -q --disable-pip-version-check --require-hashes --only-binary :all: -r tests/bench/peers.lock
+	@touch $@
+
 fuzz: setup ## mutated messages against everything that parses; make fuzz SECONDS=600
 	@$(BIN)/python tests/fuzz/fuzz_run.py --seconds $(SECONDS) $(ARGS)
 
 kills: setup ## 120,000 messages while broker, collector and database are killed; takes minutes
 	@PATH="$(CURDIR)/.ci/cache/bin:$$PATH" ALL_KILLS=1 $(BIN)/pytest tests/recovery/test_kills.py $(ARGS)
 
-lock: ## compile both lock files anew (needs uv); pins stay unless pyproject.toml forces them
+lock: ## compile all lock files anew (needs uv); pins stay unless pyproject.toml forces them
 	uv pip compile pyproject.toml --group dev $(LOCK_FLAGS) -o requirements.lock
 	uv pip compile pyproject.toml --group build -c requirements.lock $(LOCK_FLAGS) -o deploy/requirements.lock
+	uv pip compile --group peers $(filter-out --all-extras,$(LOCK_FLAGS)) -o tests/bench/peers.lock
 
 setup: $(STAMP)
 

@@ -72,7 +72,7 @@ class Bank:
         self,
         count: int,
         prior: Prior | None = None,
-        filter: Literal["classic", "hypotheses"] = "classic",  # noqa: A002 - the contract's word
+        filter: Literal["classic", "hypotheses"] = "hypotheses",  # noqa: A002 - the contract's word
         profile: Profile = PROFILES["workshop"],
         commission: int = COMMISSION_DEFAULT,
         variance_discount: float = 0.98,

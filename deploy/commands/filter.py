@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _OPTIONS: Final = (
     ("--time", "COL", None, "column of times, RFC 3339 or seconds (default: rows are one apart)"),
     ("--value", "COL", None, "column of values (may be left out where one column is numeric)"),
-    ("--filter", "NAME", "classic", "classic or hypotheses"),
+    ("--filter", "NAME", "hypotheses", "hypotheses or classic"),
     ("--profile", "NAME", "workshop", "workshop or hs1971"),
     ("--transform", "NAME", "none", "none, arcsine, log, sqrt, counts (0, 1, 2 …) or binary (0 and 1)"),
     ("--prior-level", "M,V", None, "mean and variance of the level before the first row, on the transformed scale"),
