@@ -17,7 +17,7 @@ VALUES = st.lists(st.floats(-1e15, 1e15) | st.just(float("nan")), min_size=1, ma
 def run(values, **options):
     """The verdicts of values (series, rows), each column (rows, series …)."""
     count, rows = values.shape
-    bank = Bank(count, **options)
+    bank = Bank(count, filter="classic", **options)
     said = [bank.update(np.arange(count), np.full(count, float(at)), values[:, at]) for at in range(rows)]
     return Verdicts(*(np.stack(column) for column in zip(*said, strict=True)))
 

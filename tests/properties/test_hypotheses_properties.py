@@ -121,7 +121,7 @@ def test_a_drift_is_found(drift, median_rows):
     assert np.median(found) <= median_rows
 
 
-@pytest.mark.parametrize(("factor", "median_rows"), [(0.0, 12), (1 / 3, 21), (3.0, 9)])
+@pytest.mark.parametrize(("factor", "median_rows"), [(1 / 3, 21), (3.0, 9)])
 def test_a_noise_that_changes_is_named(factor, median_rows):
     values = noise(200, 300, 10)
     values[:, 260:] *= factor

@@ -26,6 +26,7 @@ def cp6(profile):
     bank = Bank(
         1,
         prior=Prior(level=(630, 2500), slope=(10, 100), noise=(225, 2)),
+        filter="classic",
         profile=PROFILES[profile],
         commission=0,
         variance_discount=1,
@@ -87,7 +88,7 @@ def test_cp6_with_hypotheses_is_told_as_people_tell_it_and_as_the_prototype_meas
 
 
 def test_backward_looks_are_not_there_before_there_is_something_behind():
-    first, second, third = said(Bank(1, prior=KNOWN), [100, 101, 102])
+    first, second, third = said(Bank(1, filter="classic", prior=KNOWN), [100, 101, 102])
     assert np.isnan(first.one_back).all()
     assert np.isnan(second.two_back).all()
     assert not np.isnan(second.one_back).any()
@@ -95,11 +96,11 @@ def test_backward_looks_are_not_there_before_there_is_something_behind():
 
 
 def test_the_score_is_not_known_to_the_classic_filter():
-    assert np.isnan(said(Bank(1, prior=KNOWN), [100])[0].score[0])
+    assert np.isnan(said(Bank(1, filter="classic", prior=KNOWN), [100])[0].score[0])
 
 
 def test_forecast_is_what_the_next_update_says_it_was():
-    bank = Bank(1, prior=KNOWN)
+    bank = Bank(1, filter="classic", prior=KNOWN)
     said(bank, [100, 101, 103])
     ahead = bank.forecast([0], [3.0])
     (row,) = said(bank, [104], start=3)
@@ -108,7 +109,7 @@ def test_forecast_is_what_the_next_update_says_it_was():
 
 
 def test_a_rest_moves_the_clock_and_nothing_else():
-    rested, other = Bank(1, prior=KNOWN), Bank(1, prior=KNOWN)
+    rested, other = Bank(1, filter="classic", prior=KNOWN), Bank(1, filter="classic", prior=KNOWN)
     for bank in (rested, other):
         said(bank, [100, 101])
     rested.rest([0], [500.0])
@@ -117,7 +118,7 @@ def test_a_rest_moves_the_clock_and_nothing_else():
 
 
 def test_a_clock_that_rests_never_goes_back():
-    bank = Bank(1, prior=KNOWN)
+    bank = Bank(1, filter="classic", prior=KNOWN)
     said(bank, [100, 101])
     bank.rest([0], [0.0])
     assert bank.forecast([0], [2.0]).mean[0] == bank.forecast([0], [2.0]).mean[0]
@@ -126,13 +127,13 @@ def test_a_clock_that_rests_never_goes_back():
 
 
 def test_a_long_silence_counts_as_ten_cadences():
-    bank = Bank(1, prior=KNOWN)
+    bank = Bank(1, filter="classic", prior=KNOWN)
     said(bank, [100, 101])
     assert bank.forecast([0], [1e9]).mean[0] == bank.forecast([0], [11.0]).mean[0]
 
 
 def test_the_cadence_is_the_unit_of_slopes():
-    seconds, minutes = Bank(1, prior=KNOWN), Bank(1, prior=KNOWN, cadence_s=60.0)
+    seconds, minutes = Bank(1, filter="classic", prior=KNOWN), Bank(1, filter="classic", prior=KNOWN, cadence_s=60.0)
     for at, y in enumerate((100, 103, 106)):
         one = seconds.update([0], [float(at)], [y])
         other = minutes.update([0], [60.0 * at], [y])
@@ -140,18 +141,18 @@ def test_the_cadence_is_the_unit_of_slopes():
 
 
 def test_series_that_join_start_afresh_and_disturb_nobody():
-    grown, alone = Bank(1, prior=KNOWN), Bank(1, prior=KNOWN)
+    grown, alone = Bank(1, filter="classic", prior=KNOWN), Bank(1, filter="classic", prior=KNOWN)
     said(grown, [100, 105])
     said(alone, [100, 105])
     grown.join(3)
     assert grown.count == 4
     both = grown.update([0, 3], [2.0, 0.0], [105, 100])
     assert both.level[0] == alone.update([0], [2.0], [105]).level[0]
-    assert both.level[1] == said(Bank(1, prior=KNOWN), [100])[0].level[0]
+    assert both.level[1] == said(Bank(1, filter="classic", prior=KNOWN), [100])[0].level[0]
 
 
 def test_without_a_prior_a_forecast_is_there_from_the_third_value_on():
-    rows = said(Bank(1), [10.0, 10.5, 9.8, 10.1, 10.2, 9.9, 10.0, 10.3, 10.1, 9.7])
+    rows = said(Bank(1, filter="classic"), [10.0, 10.5, 9.8, 10.1, 10.2, 9.9, 10.0, 10.3, 10.1, 9.7])
     bands = [(row.forecast_lo95[0], row.forecast_hi95[0]) for row in rows]
     assert np.isnan(bands[:2]).all()
     assert all(low < 10 < high for low, high in bands[2:])
@@ -159,7 +160,7 @@ def test_without_a_prior_a_forecast_is_there_from_the_third_value_on():
 
 
 def test_missing_values_at_the_start_are_waited_for():
-    rows = said(Bank(1), [np.nan, 10.0, np.nan, 10.5, 9.8])
+    rows = said(Bank(1, filter="classic"), [np.nan, 10.0, np.nan, 10.5, 9.8])
     assert [str(row.verdict[0]) for row in rows] == ["missing", "unsure", "missing", "unsure", "unsure"]
     assert rows[-1].level[0] == 10.0
 
@@ -167,13 +168,16 @@ def test_missing_values_at_the_start_are_waited_for():
 def test_while_it_learns_a_step_is_not_said_and_afterwards_it_is():
     values = np.random.default_rng(7).normal(0, 1, 40)
     values[30:] += 12
-    early, late = said(Bank(1, commission=35), values), said(Bank(1, commission=20), values)
+    early, late = (
+        said(Bank(1, filter="classic", commission=35), values),
+        said(Bank(1, filter="classic", commission=20), values),
+    )
     assert "step" not in {str(row.verdict[0]) for row in early}
     assert [at for at, row in enumerate(late) if row.verdict[0] == "step"] == [32]
 
 
 def test_what_is_learned_forgets_nothing_until_it_is_learned():
-    bank, forgetful = Bank(1, commission=100), Bank(1, commission=0)
+    bank, forgetful = Bank(1, filter="classic", commission=100), Bank(1, filter="classic", commission=0)
     for one in (bank, forgetful):
         said(one, np.random.default_rng(8).normal(0, 1, 100))
     assert bank._block[AT["n"], 0] == pytest.approx(96)
@@ -181,7 +185,7 @@ def test_what_is_learned_forgets_nothing_until_it_is_learned():
 
 
 def test_a_ratio_is_filtered_on_its_own_scale_and_shown_in_its_own_unit():
-    bank = Bank(1, transform="arcsine", commission=0)
+    bank = Bank(1, filter="classic", transform="arcsine", commission=0)
     rows = said(bank, np.clip(0.97 + 0.02 * np.random.default_rng(9).normal(size=60), 0, 1.02))
     assert 0.95 < rows[-1].level[0] < 0.99
     assert 0.005 < rows[-1].sigma[0] < 0.05
@@ -204,11 +208,11 @@ def test_a_ratio_is_filtered_on_its_own_scale_and_shown_in_its_own_unit():
 )
 def test_an_update_that_cannot_be_is_refused_by_name(arguments, word):
     with pytest.raises(Refusal, match=word):
-        Bank(1, transform="sqrt").update(*arguments)
+        Bank(1, filter="classic", transform="sqrt").update(*arguments)
 
 
 def test_a_time_that_is_not_later_is_refused_and_changes_nothing():
-    bank = Bank(2, prior=KNOWN)
+    bank = Bank(2, filter="classic", prior=KNOWN)
     bank.update([0, 1], [5.0, 0.0], [100, 100])
     before = bank.save()
     with pytest.raises(Refusal, match=r"time_s = 5.0 is not later .* \(series 0\)"):

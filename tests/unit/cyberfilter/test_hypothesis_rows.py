@@ -136,7 +136,7 @@ def test_how_fast_a_level_wanders_is_learned_and_then_frozen():
 
 
 def test_a_checkpoint_of_one_filter_is_not_one_of_the_other():
-    classic, kept = Bank(2), Bank(2, filter="hypotheses")
+    classic, kept = Bank(2, filter="classic"), Bank(2, filter="hypotheses")
     assert Bank.load(kept.save()).save() == kept.save()
     assert Bank.load(classic.save()).save() == classic.save()
     assert kept.save() != classic.save()

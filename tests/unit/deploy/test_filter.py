@@ -11,7 +11,8 @@ import pytest
 from collector.contract.errors import CybersynError, Misconfigured, Refusal
 from deploy.commands.filter import COMMAND
 
-KNOWN = ["--prior-level", "100,4", "--prior-slope", "0,1", "--noise-variance", "1,inf", "--profile", "hs1971"]
+KNOWN = ["--filter", "classic", "--profile", "hs1971"]
+KNOWN += ["--prior-level", "100,4", "--prior-slope", "0,1", "--noise-variance", "1,inf"]
 COLUMNS = [
     "t",
     "y",
