@@ -18,6 +18,7 @@ from cyberfilter.families import Lessons
 from cyberfilter.indices.fold import MachineFold
 from cyberfilter.indices.revision import Beyond
 from cyberfilter.judge import GroupState
+from cyberfilter.record import Record
 
 VERSION: Final = 2
 """Goes up where watches or banks get another form."""
@@ -32,6 +33,7 @@ class MachineMemory(msgspec.Struct):
     watches: dict[str, Watch] = {}
     newest: dict[str, IndexValue] = {}
     beyond: dict[str, Beyond] = {}
+    records: dict[str, Record] = {}
     foretold: dict[str, list[Intervention]] = {}
 
 

@@ -17,6 +17,7 @@ from collector.contract.place import parent
 from collector.contract.ports import IndexRow
 from collector.contract.reading import PEOPLE, Batch
 from collector.contract.tree import Capacity, Plant
+from cyberfilter import record
 from cyberfilter.alerts.common import Commons, gather, leave, members
 from cyberfilter.alerts.rules import Judged, Mode, Watch, accept, clock_s, expects, foretell, look
 from cyberfilter.alerts.signal import Signal, Whose
@@ -210,6 +211,7 @@ class Floor:
             capacity = capacity_of(row, self._agreed(series))
             capability = capacity.capability if capacity else None
             note(machine.beyond.setdefault(series.name, Beyond()), row, judged.value, capability, judged.ts)
+            record.note(machine.records.setdefault(series.name, record.Record()), judged)
             if signal is not None:
                 whose = Whose(series.device, machine.place)
                 signals += gather(self._commons, whose, signal, self._like(machine.place, series.name))

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from collector.contract.errors import Refusal
 from cyberfilter.alerts.rules import Judged
 from cyberfilter.contract.index import Change, Forecast, Verdict
-from cyberfilter.filter import Bank, Learned, Verdicts
+from cyberfilter.filter import Bank, Belief, Learned, Verdicts
 from cyberfilter.indices.catalogue import CATALOGUE, Index
 from cyberfilter.indices.fold import Value
 
@@ -213,6 +213,15 @@ class _Group:
         nth = max(round(time_s / self._row.cadence_s), count - ENDS_COUNT + 1, 1)
         return float(self.ends[number, nth % ENDS_COUNT])
 
+    def beliefs(self, series: Series) -> list[Belief]:
+        """Return what is believed of a series; `since` in the plant's time (Unix s)."""
+        number = self.numbers.get(series)
+        found = self._bank.beliefs(number) if self._bank is not None and number is not None else []
+        return [
+            one._replace(since=self._end(number, one.since)) if number is not None and np.isfinite(one.since) else one
+            for one in found
+        ]
+
     def accept(self, series: Series) -> None:
         """Take the series' standing change as its new base."""
         if series in self.numbers:
@@ -283,6 +292,10 @@ class Judge:
             sorted_out.setdefault(_group_of(closed.series), []).append(closed)
         for name, together in sorted_out.items():
             yield from self._group(name, together[0].series).judge(together, notices)
+
+    def beliefs(self, series: Series) -> list[Belief]:
+        """Return what is believed of a series (filter.Bank.beliefs); `since` in Unix s, NaN where it has none."""
+        return self._group(_group_of(series), series).beliefs(series)
 
     def accept(self, series: Series) -> None:
         """Take a series' standing change as its new base (Bank.accept)."""

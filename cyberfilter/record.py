@@ -14,7 +14,7 @@ DAYS: Final = 30
 DAY_S: Final = 86_400.0
 
 
-class Day(msgspec.Struct):
+class Day(msgspec.Struct, array_like=True):
     """One day (its number since 1970, UTC): values judged, those with a band, those inside it, and sums of errors.
 
     `error` sums |value − forecast|, `naive` |value − the value before|, over the same values; `words` counts verdicts.

@@ -209,6 +209,12 @@ class Cyberfilter:
             self._told[known.id] = said
             return said
 
+    def interventions(self, place: str, index: str) -> list[Intervention]:
+        """Return what people told of an index, the newest first."""
+        with self._lock:
+            told = [said for said in self._told.values() if (said.place, said.index) == (place, index)]
+        return sorted(told, key=lambda said: -said.ts)
+
     def outlook(self, place: str, index: str, horizon: str = "hours") -> Outlook:
         """Return where an index is going, with its interval. Raises Refusal `unknown_index`, and those of `future`."""
         with self._lock:

@@ -18,7 +18,7 @@ from deploy.wiring import CLOSED_SHOWN
 _ANSWER_S: Final = 40.0
 _HOP: Final = frozenset(("connection", "transfer-encoding", "keep-alive", "content-length", "content-encoding", "host"))
 _FILTERS_WORDS: Final = frozenset(
-    ("indices", "alerts", "outlook", "production", "indicators", "triples", "commissioning", "interventions")
+    ("indices", "alerts", "outlook", "production", "indicators", "triples", "commissioning", "interventions", "belief")
 )
 """The first words below /api/v1 that the cyberfilter answers; the collector answers the others."""
 

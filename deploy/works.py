@@ -12,6 +12,7 @@ import collector.me_api
 import collector.newcomer_api
 import collector.state_api
 import cyberfilter.api
+import cyberfilter.belief_api
 import cyberfilter.production_api
 from collector import listing, log_figures
 from collector.attach.switchboard import Switchboard
@@ -150,7 +151,11 @@ class Filtering:
         """Return what it puts on its port."""
         return Service(
             "Cybersyn cyberfilter",
-            [cyberfilter.api.routes(self.cyberfilter), cyberfilter.production_api.routes(self.books)],
+            [
+                cyberfilter.api.routes(self.cyberfilter),
+                cyberfilter.belief_api.routes(self.cyberfilter),
+                cyberfilter.production_api.routes(self.books),
+            ],
             lambda: supervisor.reason() or self.cyberfilter.ready() or self.books.ready(),
             self.figures,
         )

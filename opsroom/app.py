@@ -18,7 +18,7 @@ from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from collector.contract.codec import format_time, parse_time
 from collector.contract.ports import Bus, Clock
 from collector.contract.topics import ROOT_DEFAULT
-from opsroom import document
+from opsroom import asking, document
 from opsroom.door import ASKED, Asked, Door
 from opsroom.intake import keep_asking
 from opsroom.live import CLIENTS_MAX, Client, Hub, Pump, keep_telling, serve
@@ -184,6 +184,14 @@ def _board(server: FastAPI, about: About) -> _Board:  # tidy: one small callback
     async def outlook(ask: dict[str, str], search: str) -> list[Any]:
         return await _outlook(server, ask, _view(search))
 
+    async def believed(ask: dict[str, str], _again: int | None, search: str) -> tuple[list[Any], list[Any]]:
+        async with _inside(server) as api:
+            return await asking.believed(api, ask, _view(search))
+
+    async def triples(ask: dict[str, str], _again: int | None, search: str) -> list[Any]:
+        async with _inside(server) as api:
+            return await asking.triples(api, ask["place"], _view(search))
+
     async def made(ask: dict[str, str], _again: int | None, search: str) -> list[Any]:
         return await _production(server, ask, _view(search))
 
@@ -194,6 +202,19 @@ def _board(server: FastAPI, about: About) -> _Board:  # tidy: one small callback
     board.callback(Output("outlook", "children"), Input("outlook-ask", "data"), dash.State("address", "search"))(
         outlook
     )
+    board.callback(
+        Output("index-now", "children"),
+        Output("index-told", "children"),
+        Input("index-ask", "data"),
+        Input("index-again", "n_intervals"),
+        dash.State("address", "search"),
+    )(believed)
+    board.callback(
+        Output("triples", "children"),
+        Input("production-ask", "data"),
+        Input("production-again", "n_intervals"),
+        dash.State("address", "search"),
+    )(triples)
     board.callback(
         Output("production", "children"),
         Input("production-ask", "data"),

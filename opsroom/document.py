@@ -15,7 +15,9 @@ UPLOT: Final = "/assets/vendor/uplot-1.6.32"
 PLOTLY: Final = "/assets/vendor/plotly-basic-4.1.1"
 STYLES: Final = ("/assets/room.css", "/assets/phone.css")
 CHART_PATH: Final = "/machine"
-"""The only page that draws large charts, and so loads the chart libraries."""
+"""The only page that draws an outlook, and so loads the large chart library."""
+TREND_PATHS: Final = (CHART_PATH, "/index")
+"""The pages that draw trends, and so load the small one."""
 
 
 class Parts(NamedTuple):
@@ -31,10 +33,10 @@ class Parts(NamedTuple):
 def index(parts: Parts, asked: Asked, title: str) -> str:
     """Return the page in which Dash draws a screen; `boot` in it is what our scripts read."""
     words = catalogue(asked.language)
-    charts = asked.page == CHART_PATH
-    vendor = f'<script src="{PLOTLY}/plotly-basic.min.js"></script>\n' if charts else ""
-    vendor += f'<script src="{UPLOT}/uPlot.iife.min.js"></script>\n' if charts else ""
-    styles = f'<link rel="stylesheet" href="{UPLOT}/uPlot.min.css">\n' if charts else ""
+    trends = asked.page in TREND_PATHS
+    vendor = f'<script src="{PLOTLY}/plotly-basic.min.js"></script>\n' if asked.page == CHART_PATH else ""
+    vendor += f'<script src="{UPLOT}/uPlot.iife.min.js"></script>\n' if trends else ""
+    styles = f'<link rel="stylesheet" href="{UPLOT}/uPlot.min.css">\n' if trends else ""
     known = {"language": words.language, "words": dict(words.texts)}
     told = json.dumps(known, ensure_ascii=False).replace("</", "<\\/")
     return f"""<!DOCTYPE html>

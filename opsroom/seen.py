@@ -32,6 +32,13 @@ class LearningSeen(msgspec.Struct, frozen=True, rename={"source": "from"}):
     like: int = 0
 
 
+class RevisionSeen(msgspec.Struct, frozen=True):
+    """A capability that is proposed to the unit: the mean of `count` values in a row beyond the agreed one."""
+
+    capability: float
+    count: int
+
+
 class IndexSeen(msgspec.Struct, frozen=True):
     """An index as the API and the bus tell it (contract 6)."""
 
@@ -50,6 +57,7 @@ class IndexSeen(msgspec.Struct, frozen=True):
     expected: Band | None = None
     verdict: Verdict = Verdict.UNSURE
     learning: LearningSeen | None = None
+    revision: RevisionSeen | None = None
 
 
 class AlertSeen(msgspec.Struct, frozen=True, rename={"alert_class": "class"}):

@@ -7,6 +7,7 @@
 """
 
 from cyberfilter.filter.bank import Bank, check_filter
+from cyberfilter.filter.belief import Belief
 from cyberfilter.filter.learned import Learned
 from cyberfilter.filter.model import PROFILES, STATES, Prior, Profile
 from cyberfilter.filter.pool import pool
@@ -18,6 +19,7 @@ __all__ = [
     "STATES",
     "TRANSFORMS",
     "Bank",
+    "Belief",
     "Forecasts",
     "Learned",
     "Prior",

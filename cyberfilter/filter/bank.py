@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from collector.contract.errors import Misconfigured, Refusal
 from collector.contract.limits import NUMBER_ABS_MAX
 from cyberfilter.filter import hypothesis_rows, interventions, learned, memory, rows, weighing
+from cyberfilter.filter.belief import Belief
 from cyberfilter.filter.kernel import model_of
 from cyberfilter.filter.learned import Learned
 from cyberfilter.filter.model import PROFILES, Floats, Prior, Profile, check_prior, check_profile
@@ -40,7 +41,7 @@ Indices = NDArray[np.int64]
 class _Filter(NamedTuple):
     """What a filter is to a bank: the height of its columns, how many make a chunk, and functions on them.
 
-    `read` and `adopt` are None where what was learned can't be handed on.
+    `believe` is None where nothing is kept side by side, `read` and `adopt` where what was learned can't be handed on.
     """
 
     height: int
@@ -53,6 +54,7 @@ class _Filter(NamedTuple):
     accept: Callable[[Floats], None]
     read: Callable[[Floats], Learned] | None = None
     adopt: Callable[[Floats, Learned], None] | None = None
+    believe: Callable[[Floats, int], list[Belief]] | None = None
 
 
 class Bank:
@@ -185,6 +187,14 @@ class Bank:
         if self._filter.read is None:
             raise Refusal("not_learned", f"filter {self._name} learns nothing that could be handed on")
         return self._filter.read(np.take(self._block, self._indices(series), axis=1))
+
+    def beliefs(self, series: int, most: int = 5) -> list[Belief]:
+        """Return what is believed of one series, the likeliest first (belief.py); nothing where the filter is classic.
+
+        Times are the series' own, figures in the value's unit.
+        """
+        index = self._indices([series])
+        return self._filter.believe(np.take(self._block, index, axis=1), most) if self._filter.believe else []
 
     def adopt(self, series: ArrayLike, given: Learned) -> None:
         """Let series (k, no repeats) go by what was learned elsewhere: of each, or one column for all.
@@ -331,6 +341,7 @@ def _filter(name: str, rules: Rules) -> _Filter:
         step=partial(hypothesis_rows.step, rules=rules, model=model),
         read=hypothesis_rows.read,
         adopt=partial(hypothesis_rows.adopt, rules=rules),
+        believe=partial(hypothesis_rows.believe, rules=rules, model=model),
         intervene=partial(hypothesis_rows.intervene, rules=rules),
         accept=hypothesis_rows.accept,
     )

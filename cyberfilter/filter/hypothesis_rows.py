@@ -12,10 +12,21 @@ from typing import Final
 
 import numpy as np
 
-from cyberfilter.filter import adaptivity, hypotheses, interventions, learned, memory, own_noise, own_rules, score
+from cyberfilter.filter import (
+    adaptivity,
+    belief,
+    hypotheses,
+    interventions,
+    learned,
+    memory,
+    own_noise,
+    own_rules,
+    score,
+)
+from cyberfilter.filter.belief import Belief
 from cyberfilter.filter.births import COUNT, LEVEL
 from cyberfilter.filter.hypotheses import Found
-from cyberfilter.filter.hypothesis_words import Past, judge, told
+from cyberfilter.filter.hypothesis_words import Past, judge, told, trusted
 from cyberfilter.filter.learned import Learned
 from cyberfilter.filter.memory import AT, ROW
 from cyberfilter.filter.model import Floats
@@ -164,6 +175,16 @@ def read(columns: Floats) -> Learned:
     for part, piece in zip(whole, found, strict=True):
         part[started] = piece
     return whole._replace(behind=columns[AT["values"]].copy())
+
+
+def believe(columns: Floats, most: int, rules: Rules, model: Model) -> list[Belief]:
+    """Return what is believed of the one series in these columns (height, 1); nothing before it has started."""
+    if not columns[AT["n"], 0] > 0:
+        return []
+    h, last = _hypotheses(columns)[:, :, 0], float(columns[_AT["heard"], 0]) - 1.0
+    p, p_young = belief.changed(h, last)
+    sure = trusted(np.array([p]), np.array([p_young]), columns[_ROW["noise"]][OUTLIERS], rules, model)
+    return belief.beliefs(h, last, rules.transform, float(sure[0]), most)
 
 
 def adopt(columns: Floats, given: Learned, rules: Rules) -> None:

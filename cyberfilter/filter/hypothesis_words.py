@@ -60,16 +60,9 @@ class Past(NamedTuple):
 
 
 def told(found: Found, outliers: Floats, rules: Rules, model: Model) -> Found:
-    """Return what is found in the value's own unit, and with as much trust as a model has whose noise was learned.
-
-    A level that wanders makes no step within eight values: what is that young needs less trust in the model, but where
-    outliers are more frequent than usual, for a few of them together look like a step.
-    """
-    transform, stretch, p = rules.transform, rules.transform.stretch(found.level), found.p_change
-    if rules.learning_count:
-        change, none = p**_TRUST, np.maximum(1.0 - p, 0.0) ** _TRUST
-        usual = outliers <= _FREQUENT * model.outlier * rules.learning_count
-        p = np.maximum(change / (change + none), np.where(usual, found.p_young, 0.0))
+    """Return what is found in the value's own unit, and with as much trust as a model has whose noise was learned."""
+    transform, stretch = rules.transform, rules.transform.stretch(found.level)
+    p = trusted(found.p_change, found.p_young, outliers, rules, model)
     is_level = found.kind == LEVEL
     return found._replace(
         level=transform.back(found.level),
@@ -81,6 +74,19 @@ def told(found: Found, outliers: Floats, rules: Rules, model: Model) -> Found:
         p_change=p,
         p_kind=found.p_kind * p / np.maximum(found.p_change, TINY),
     )
+
+
+def trusted(p: Floats, p_young: Floats, outliers: Floats, rules: Rules, model: Model) -> Floats:
+    """Return the probability of a change that the hypotheses' own, p, is worth.
+
+    A level that wanders makes no step within eight values: what is that young needs less trust in the model, but where
+    outliers are more frequent than usual, for a few of them together look like a step.
+    """
+    if not rules.learning_count:
+        return p
+    change, none = p**_TRUST, np.maximum(1.0 - p, 0.0) ** _TRUST
+    usual = outliers <= _FREQUENT * model.outlier * rules.learning_count
+    return np.maximum(change / (change + none), np.where(usual, p_young, 0.0))
 
 
 def judge(found: Found, past: Past, *, missing: Bools, early: Bools, starting: Bools) -> Judged:

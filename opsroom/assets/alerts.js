@@ -41,12 +41,14 @@ class AlertNode {
     this.error = el("p", { className: "error" });
     this.error.setAttribute("role", "alert");
     const where = el("a", { href: `/machine?place=${encodeURIComponent(alert.place)}` }, el("span", { className: "name" }, alert.name), el("span", { className: "where" }, ...path(alert.place)));
+    this.believed = alert.index && state.tiles.has(alert.place) ? el("p", { className: "go" }, el("a", { href: `/index?${new URLSearchParams({ place: alert.place, index: alert.index })}` }, say("alert.believed"))) : "";
     this.doing = el("div", { className: "doing" }, this.note, this.buttons);
     this.node = el(
       "li",
       { className: "alert", tabIndex: -1 },
       el("div", { className: "head" }, this.mark, el("div", { className: "names" }, this.sentence, where)),
       el("dl", {}, ...Object.values(this.facts)),
+      this.believed,
       this.doing,
       this.error,
     );

@@ -5,7 +5,7 @@ import { series } from "./api.js";
 import { alertMark, bar, el, path, spark, square, stateShape, write } from "./draw.js";
 import { onFilter, passes } from "./filter.js";
 import { listen, plantNow, state } from "./live.js";
-import { learning, measure, named, num, percent, reason, say, signedSigmas, span } from "./words.js";
+import { learning, measure, named, num, percent, reason, revised, say, signedSigmas, span } from "./words.js";
 
 const SPARK_S = 6 * 3600;
 const SPARK_POINTS = 120;
@@ -32,6 +32,7 @@ class TileNode {
       this.bar,
       this.canvas,
       el("span", { className: "line" }, part("progress"), part("far")),
+      part("revised"),
     );
     this.node = el("li", {}, this.link);
     this.node.tile = this;
@@ -54,6 +55,8 @@ class TileNode {
     }
     this.drawTelling(tile.telling, before?.telling);
     write(this.progress, tile.progress === null ? "" : say("tile.progress", { percent: percent(tile.progress) }));
+    this.revised.hidden = !tile.revised;
+    write(this.revised, tile.revised ? revised(...tile.revised) : "");
     this.drawAge();
     this.link.setAttribute("aria-label", this.says(tile));
   }

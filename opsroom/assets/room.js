@@ -10,6 +10,7 @@ import { chooser, jobs, machine, outlookChoice, values } from "./machine.js";
 import { newcomers } from "./newcomers.js";
 import { chooser as phoneChooser, mine, phone, taps } from "./phone.js";
 import { badge, choice, clock, counts, crier, intakeMark, speed } from "./shell.js";
+import { tell, when } from "./tell.js";
 import { trends } from "./trends.js";
 
 const WIDGETS = {
@@ -19,6 +20,8 @@ const WIDGETS = {
   chooser,
   machine,
   trends,
+  tell,
+  when,
   values,
   jobs,
   "outlook-choice": outlookChoice,

@@ -4,7 +4,7 @@
 import { series } from "./api.js";
 import { el, square, token, write } from "./draw.js";
 import { listen, plantNow, state, watch } from "./live.js";
-import { clockTime, dayOf, learning, measure, named, num, percent, say, signedSigmas, when } from "./words.js";
+import { clockTime, dayOf, learning, measure, named, num, percent, revised, say, signedSigmas, when } from "./words.js";
 
 const RANGES_H = [6, 24, 168];
 const POINTS = 720;
@@ -13,7 +13,7 @@ const GAP_STEPS = 4;
 const DIGITS = { hazard: "1", algedonic: "2", call: "3" };
 
 class Trend {
-  constructor(place, index) {
+  constructor(place, index, alone) {
     this.place = place;
     this.index = index;
     this.points = new Map();
@@ -26,7 +26,7 @@ class Trend {
     this.chart = el("div", { className: "plot" });
     this.alerts = el("p", { className: "muted" });
     this.node = el("article", { className: "trend" }, el("header", {}, this.box, el("div", {}, this.title, this.value, this.verdict)), this.chart, this.read, this.alerts);
-    write(this.title, named("index", index));
+    this.title.append(alone ? named("index", index) : el("a", { href: `/index?${new URLSearchParams({ place, index })}` }, named("index", index)));
   }
 
   put(points) {
@@ -60,7 +60,8 @@ class Trend {
     write(this.value, measure(now.value, now.unit));
     const far = now.sigmas === null ? "" : say("trend.far", { sigmas: signedSigmas(now.sigmas) });
     const band = now.forecast ? say("trend.next", { lo: num(now.forecast.lo95), hi: measure(now.forecast.hi95, now.unit) }) : say("trend.no_band");
-    write(this.verdict, [say(`verdict.${now.verdict}`), learning(now.learning), far, band].filter(Boolean).join(" · "));
+    const outgrown = now.revision ? revised(now.index, now.unit, now.capability, now.revision.capability, now.revision.count) : "";
+    write(this.verdict, [say(`verdict.${now.verdict}`), learning(now.learning), far, band, outgrown].filter(Boolean).join(" · "));
     const found = now.performance === null ? null : { latency: now.latency, performance: now.performance };
     const label = found ? say("square.says", { index: named("index", now.index), productivity: percent(now.productivity), latency: percent(now.latency), performance: percent(now.performance) }) : say("square.none");
     if (this.label !== label) this.box.replaceChildren(found ? square(found, label) : "");
@@ -194,9 +195,9 @@ class Trend {
   }
 }
 
-/** The trends of one machine, with a choice of how far back. */
+/** The trends of one machine, or of one index of it, with a choice of how far back. */
 export function trends(ground) {
-  const { place } = ground.dataset;
+  const { place, index: alone } = ground.dataset;
   const found = new Map();
   let hours = RANGES_H[0];
   const grid = el("div", { className: "trends" });
@@ -219,9 +220,10 @@ export function trends(ground) {
     if (frame.alerts) for (const trend of found.values()) trend.hours && trend.plot();
     if (state.detail?.key !== place) return;
     for (const index of state.detail.indices) {
+      if (alone && index.index !== alone) continue;
       let trend = found.get(index.index);
       if (!trend) {
-        trend = new Trend(place, index.index);
+        trend = new Trend(place, index.index, alone);
         found.set(index.index, trend);
         grid.append(trend.node);
         trend.load(hours);

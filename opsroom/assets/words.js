@@ -45,6 +45,10 @@ export const signedSigmas = (value) => (value >= 0.05 ? "+" : "") + short(value)
 /** Return how far an index is that still learns, and by whom it goes until then; "" where it has learned. */
 export const learning = (told) => (told ? say(told.like ? "learning.like" : "learning.own", told) : "");
 
+/** Return that a capability was outgrown, and what is proposed. */
+export const revised = (index, unit, capability, proposed, count) =>
+  say("revision.says", { index: named("index", index), capability: measure(capability, unit), proposed: measure(proposed, unit), count: num(count) });
+
 /** Return a day and month. */
 export const dayOf = (ts) => dates.format(ts * 1000);
 export const percent = (ratio) => ratio.toLocaleString(locale, { style: "percent", maximumFractionDigits: 0 });

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from opsroom.screens import alerts, intake, machine, now, phone, production
+from opsroom.screens import alerts, index, intake, machine, now, phone, production
 from opsroom.screens.frame import Screen
 
 SCREENS: Final[tuple[Screen, ...]] = (
     now.SCREEN,
     machine.SCREEN,
+    index.SCREEN,
     production.SCREEN,
     alerts.SCREEN,
     intake.SCREEN,

@@ -26,11 +26,15 @@ class View(NamedTuple):
 
 
 class Screen(NamedTuple):
-    """One screen: `name` is its key among the words, `layout` draws what is inside `main`."""
+    """One screen: `name` is its key among the words, `layout` draws what is inside `main`.
+
+    One that is not `listed` in the menu is reached from others.
+    """
 
     name: str
     path: str
     layout: Callable[[View], list[Any]]
+    listed: bool = True
 
 
 def ops(widget: str, **facts: str) -> dict[str, Any]:
@@ -105,6 +109,7 @@ def _top(screen: Screen, screens: Sequence[Screen], view: View) -> list[Any]:
                     **(aria(current="page") if each is screen else {}),
                 )
                 for each in screens
+                if each.listed
             ],
             **aria(label=words.say("app.menu")),
         ),

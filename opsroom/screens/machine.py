@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from dash import dcc, html
 
 from opsroom.screens.frame import Screen, View, aria, ops
+from opsroom.screens.index import link, name_of
 from opsroom.theme import theme
 from opsroom.views.outlook import HORIZONS, Outlook, figure
 from opsroom.words import Words
@@ -45,7 +46,7 @@ def layout(view: View) -> list[Any]:
 def outlook_drawn(outlook: Outlook, measured: list[tuple[str, float]], view: View) -> list[Any]:
     """Return the chart of an outlook with a sentence that says the same."""
     words = view.words
-    name = words.say(f"index.{outlook.index}") if f"index.{outlook.index}" in words.texts else outlook.index
+    name = name_of(outlook.index, words)
     percent, unit = round(100 * outlook.level), outlook.spoken_unit
     sentence = words.say(
         "outlook.says",
@@ -61,6 +62,7 @@ def outlook_drawn(outlook: Outlook, measured: list[tuple[str, float]], view: Vie
         html.P(sentence),
         dcc.Graph(figure=chart, config={"displayModeBar": False, "staticPlot": False}, className="chart"),
         html.P([_model(words, outlook.model), " ", _past(words, outlook)], className="muted"),
+        html.P(html.A(words.say("belief.link"), href=link(outlook.place, outlook.index)), className="go"),
     ]
 
 

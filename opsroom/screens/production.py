@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from dash import dcc, html
 
 from opsroom.screens.frame import Screen, View, aria
+from opsroom.screens.index import name_of
 from opsroom.views.production import (
     COLUMNS,
     JOB_COLUMNS,
@@ -20,6 +21,7 @@ from opsroom.views.production import (
     Ahead,
     Bar,
     Item,
+    UnitTriple,
     newest,
     period,
     short,
@@ -52,6 +54,7 @@ def layout(view: View) -> list[Any]:
         dcc.Interval(id="production-again", interval=AGAIN_MS),
         html.Div(html.P(words.say("production.asking")), id="production", className="production"),
         html.Div(id="production-ahead"),
+        html.Div(html.P(words.say("triples.asking")), id="triples", className="production"),
     ]
 
 
@@ -87,6 +90,36 @@ def ahead_told(found: Ahead, view: View) -> list[Any]:
 def no_ahead(view: View) -> list[Any]:
     """Return an honest sentence where days so far are too few, or no guide."""
     return [html.P(view.words.say("production.no_ahead"), className="muted")]
+
+
+def triples(rows: Sequence[UnitTriple], view: View) -> list[Any]:
+    """Return the table of the units' triples."""
+    words, title = view.words, view.words.say("triples.title")
+    if not rows:
+        return [_section(title, "triples", [html.P(words.say("triples.none"), className="muted")])]
+    heads = ("place", "index", "productivity", "latency", "performance", "machines", "narrow", "remark")
+    asked = period(view.query.get("period")).name
+    body = [
+        html.Tr(
+            [
+                html.Th(html.A(row.place, href=_link(row.place, asked)), scope="row"),
+                html.Td(name_of(row.index, words)),
+                *(html.Td(_share(ratio, words)) for ratio in (row.productivity, row.latency, row.performance)),
+                html.Td(words.say("triples.of", known=row.known, of=row.of)),
+                html.Td(short(row.bottleneck) if row.bottleneck else "–", title=row.bottleneck or ""),
+                html.Td(_assumed(row, words)),
+            ]
+        )
+        for row in rows
+    ]
+    return [_section(title, "triples", [_table([words.say(f"triples.{name}") for name in heads], body, title)])]
+
+
+def _assumed(row: UnitTriple, words: Words) -> str:
+    """Return that the potentiality is nobody's figure, but a share of the capability."""
+    if not row.potentiality_assumed or row.capability <= 0:
+        return ""
+    return words.say("triples.assumed", percent=float(round(100 * row.potentiality / row.capability)))
 
 
 def no_shifts(view: View) -> list[Any]:

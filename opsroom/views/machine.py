@@ -10,7 +10,7 @@ from collector.contract.event import State
 from collector.contract.indicator import unit_of
 from cyberfilter.contract.index import Verdict
 from opsroom.picture import MachineNow, Picture
-from opsroom.seen import Band, IndexSeen, LearningSeen
+from opsroom.seen import Band, IndexSeen, LearningSeen, RevisionSeen
 from opsroom.views.phone import Desk, desk
 from opsroom.views.tiles import TELLING, sigmas
 
@@ -56,6 +56,8 @@ class IndexNow(msgspec.Struct, frozen=True):
     performance: float | None
     assumed: bool
     learning: LearningSeen | None
+    capability: float | None
+    revision: RevisionSeen | None
 
 
 class Detail(msgspec.Struct, frozen=True):
@@ -141,4 +143,6 @@ def _index(index: IndexSeen) -> IndexNow:
         index.performance,
         index.potentiality_assumed,
         index.learning,
+        index.capability,
+        index.revision,
     )

@@ -48,6 +48,22 @@ class Item(msgspec.Struct, frozen=True, rename={"since": "from"}):
     job: str | None = None
 
 
+class UnitTriple(msgspec.Struct, frozen=True):
+    """Beer's triple of a unit as a whole, as the API lists it; ratios 0..1, `known` of `of` machines have a value."""
+
+    place: str
+    index: str
+    productivity: float
+    latency: float
+    performance: float
+    capability: float
+    potentiality: float
+    potentiality_assumed: bool
+    known: int
+    of: int
+    bottleneck: str | None = None
+
+
 class Ahead(msgspec.Struct, frozen=True):
     """What will come until the end of a day (YYYY-MM-DD), as the API tells it."""
 

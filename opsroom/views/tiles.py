@@ -54,6 +54,16 @@ class Telling(msgspec.Struct, frozen=True, array_like=True):
     learning: LearningSeen | None = None
 
 
+class Revised(msgspec.Struct, frozen=True, array_like=True):
+    """A capability that the machine has outgrown, and what its last `count` values say it is."""
+
+    index: str
+    unit: str
+    capability: float
+    proposed: float
+    count: int
+
+
 class Mark(msgspec.Struct, frozen=True, array_like=True):
     """The most pressing open alert of a tile, and how many there are."""
 
@@ -84,6 +94,7 @@ class Tile(msgspec.Struct, frozen=True):
     mark: Mark | None
     progress: float | None
     step: int
+    revised: Revised | None = None
 
 
 def board(picture: Picture, now: float) -> list[Tile]:
@@ -131,6 +142,7 @@ def tile(picture: Picture, key: str, devices: list[MachineNow], alerts: list[Ale
         telling=found,
         mark=_mark(picture, alerts, now),
         progress=progress,
+        revised=revised(indices),
         step=min(STEPS_MAX, int(max((abs(sigmas(i) or 0.0) for i in indices), default=0.0) / SIGMAS_PER_STEP)),
     )
 
@@ -164,6 +176,16 @@ def telling(indices: list[IndexSeen], alerts: list[AlertSeen]) -> Telling | None
         chosen.verdict,
         chosen.learning,
     )
+
+
+def revised(indices: list[IndexSeen]) -> Revised | None:
+    """Return the first capability for which another is proposed, by name."""
+    found = [
+        Revised(each.index, each.unit, each.capability, each.revision.capability, each.revision.count)
+        for each in sorted(indices, key=lambda index: index.index)
+        if each.capability is not None and each.revision is not None
+    ]
+    return found[0] if found else None
 
 
 def square(indices: list[IndexSeen]) -> Square | None:

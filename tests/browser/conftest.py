@@ -79,6 +79,39 @@ class QueueBus:
         return found
 
 
+def belief_of(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the filter's belief of an index that has stepped up half an hour ago."""
+    level, sd = UNITS[row["index"]][1:]
+    since = format_time(time.time() - 1_900)
+    step = {"kind": "step", "since": since, "probability": 0.96, "size": 6.1, "sd": 0.3, "before": level}
+    bare = dict.fromkeys(("since", "size", "sd", "before"))
+    alert = {"id": "a1", "kind": "heater_effort_step", "state": "raised", "raised_at": since, "returned_at": None}
+    return {
+        **row,
+        "value": row["actuality"],
+        "level": level + 6.1,
+        "sigma": sd,
+        "change": step,
+        "clock_s": 3_600.0,
+        "believed": [
+            step,
+            {"kind": "none", "probability": 0.03, **bare},
+            {"kind": "other", "probability": 0.01, **bare},
+        ],
+        "interventions": [{"ts": since, "action": "level", "mean": level, "sd": sd, "note": "new sock"}],
+        "usual": [{"regime": 215.0, "now": True, "mean": level, "sd": sd, "count": 1_440}],
+        "record": {
+            "since": since,
+            "count": 9_731,
+            "coverage": 0.951,
+            "error": 0.7 * sd,
+            "error_ratio": 0.71,
+            "words": {"steady": 9_700, "step": 31},
+        },
+        "alerts": {"raised": 1, "returned": 0, "closed": 0, "newest": [{**alert, "why": ALERTS[1][-1]}]},
+    }
+
+
 class MadeUpPlant:
     """Machines, indices and alerts as the API lists them, and the bus that tells what changes."""
 
@@ -88,6 +121,7 @@ class MadeUpPlant:
         self.refuse_next = 0
         self.trouble: str | None = None
         self.away = False
+        self.interventions: list[dict[str, Any]] = []
         self.newcomers: list[dict[str, Any]] = []
         self.dismissed: str | None = None
         states = [State.RUNNING, State.RUNNING, State.IDLE, State.WAITING_PERSON, State.FAULT, State.OFFLINE]
@@ -200,8 +234,8 @@ class MadeUpPlant:
     def seed(self) -> dict[str, Any]:
         return {"machines": self.machines, "indices": self.indices, "alerts": list(self.alerts.values())}
 
-    def tell_index(self, n: int, name: str, value: float) -> None:
-        row = self.index(self.machines[n]["place"], name, value)
+    def tell_index(self, n: int, name: str, value: float, **more: Any) -> None:
+        row = self.index(self.machines[n]["place"], name, value) | more
         self.bus.publish(format_topic(Topic(Kind.INDEX, place=row["place"], id=name)), encode(row), retain=True)
 
     def tell_facts(self, n: int, **values: float) -> None:
@@ -288,6 +322,31 @@ def api(server: FastAPI, plant: MadeUpPlant) -> None:  # tidy: one small functio
         return plant.act(alert_id, told["action"], told.get("note"))
 
 
+def belief_api(server: FastAPI, plant: MadeUpPlant) -> None:
+    """Put on the server what the page Index asks and tells."""
+
+    @server.get("/api/v1/belief")
+    async def belief(place: str, index: str) -> dict[str, Any]:
+        found = [row for row in plant.indices if (row["place"], row["index"]) == (place, index)]
+        if not found:
+            raise HTTPException(404, detail=f"there is no index {index} at {place}")
+        return belief_of(found[0])
+
+    @server.get("/api/v1/commissioning")
+    async def commissioning(place: str, index: str) -> dict[str, Any]:
+        night = {"at": format_time(time.time() - 30_000), "outcome": "fitted", "clean": 940, "masked": 3}
+        return listed([{**night, "place": place, "index": index, "adaptivity": 0.981}])
+
+    @server.post("/api/v1/interventions")
+    async def intervene(request: Request) -> dict[str, Any]:
+        if plant.refuse_next:
+            plant.refuse_next -= 1
+            raise HTTPException(409, detail="32 interventions are still to come")
+        told = await request.json()
+        plant.interventions.append(told)
+        return dict(told)
+
+
 def production_api(server: FastAPI, plant: MadeUpPlant) -> None:
     """Put on the server what the page Production asks: a morning of one place, and a job."""
     lost_s = {"planned_s": 28_800.0, "unknown_s": 5_400.0, "idle_s": 7_200.0, "running_s": 16_200.0}
@@ -306,6 +365,13 @@ def production_api(server: FastAPI, plant: MadeUpPlant) -> None:
     async def production(by: str) -> dict[str, Any]:
         rows = [{**period, **job}] if by == "job" else [period]
         return listed(rows if plant.machines else [])
+
+    @server.get("/api/v1/triples")
+    async def triples(place: str) -> dict[str, Any]:
+        ratios = {"productivity": 0.8, "latency": 0.8, "performance": 0.64}
+        known = {"capability": 4.0, "potentiality": 5.0, "potentiality_assumed": True, "known": 3, "of": 4}
+        narrow = f"{place}/printing/mk4-02"
+        return listed([{"place": place, "index": "pace_ratio", **ratios, **known, "bottleneck": narrow}])
 
     @server.get("/api/v1/production/outlook")
     async def ahead(place: str) -> dict[str, Any]:
@@ -370,6 +436,7 @@ class Served:
         api(app, plant)
         intake_api(app, plant)
         production_api(app, plant)
+        belief_api(app, plant)
         room = mount(
             app, bus=plant.bus, clock=PlantClock(), seed=plant.seed, notice=Notice(len(plant.machines)), version="0"
         )

@@ -12,10 +12,13 @@ from opsroom.screens import SCREENS
 from opsroom.words import LANGUAGES, catalogue
 
 PLACE = "/machine?place=commons/valparaiso/printing/mk4-01"
+INDEX = "/index?place=commons/valparaiso/printing/mk4-01&index=heater_effort_w"
 PATHS = {
     "now": "/",
     "machine": PLACE,
     "chooser": "/machine",
+    "index": INDEX,
+    "how": "/index",
     "production": "/production?place=commons/valparaiso",
     "alerts": "/alerts",
     "intake": "/intake",
@@ -26,6 +29,8 @@ DRAWN = {
     "now": ".tile",
     "machine": ".chart .main-svg",
     "chooser": ".chooser li",
+    "index": "#believed-title",
+    "how": "main a[href='/machine']",
     "production": ".bars li",
     "alerts": "li.alert h3",
     "intake": "[data-ops=intake-devices] tbody tr",
@@ -229,7 +234,7 @@ def test_targets_on_a_phone_are_large_enough(page: Any, still_room: Any, screen:
     page.set_viewport_size(PHONE)
     go(page, still_room.url, screen)
     sizes = page.locator(
-        "button:visible, nav a:visible, .tile:visible, input:visible, .choices a:visible"
+        "button:visible, nav a:visible, .tile:visible, input:visible, select:visible, .choices a:visible"
     ).evaluate_all("all => all.map(node => [node.textContent, node.getBoundingClientRect().height])")
     assert [size for size in sizes if size[1] < 44] == []
 

@@ -18,6 +18,7 @@ from cyberfilter.contract.index import Verdict
 from cyberfilter.indices.catalogue import CATALOGUE as INDICES
 from opsroom.screens import SCREENS
 from opsroom.theme import THEMES
+from opsroom.views.index import ACTIONS, KINDS
 from opsroom.views.intake import Standing
 from opsroom.views.production import IN_RUNNING, LOSSES, PERIODS
 from opsroom.words import LANGUAGES, catalogue, number
@@ -41,6 +42,8 @@ CLOSED = {
     "theme": {row.name for row in THEMES},
     "intake.standing": set(Standing),
     "production.period": {row.name for row in PERIODS},
+    "belief.kind": set(KINDS),
+    "tell.actions": set(ACTIONS),
     "production.loss": {"planned", "running", "effective", *LOSSES, *IN_RUNNING},
 }
 # Families with a fallback, whose members others decide.
@@ -60,6 +63,7 @@ OPEN = (
     "noticed.",
     "intake.",
     "production.",
+    "belief.",
 )
 SENTENCE = re.compile(r"^[A-Z][a-z]+ [a-z]+|[a-z]{2,} [a-z]{2,} [a-z]{2,}")
 ALLOWED = re.compile(r"sec-fetch-site|no lists to start from|default-src|^font-src|^frame-ancestors")
@@ -95,6 +99,9 @@ def test_spanish_is_translated() -> None:
         "app.title",
         "action.about",
         "alert.size_told",
+        "belief.chance",
+        "belief.much",
+        "tell.unit",
         "alert.whose_own",
         "jobs.because",
         "intake.command",

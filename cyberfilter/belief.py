@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+"""What the filter believes of one index, why, and how it did on it: all that a person may ask, in one answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple
+
+from collector.contract.codec import format_time
+from collector.contract.errors import Refusal
+from cyberfilter.alerts.rules import Watch
+from cyberfilter.contract import intervention
+from cyberfilter.contract.alert import Alert, AlertState
+from cyberfilter.contract.index import IndexValue
+from cyberfilter.contract.index import shown as shown_index
+from cyberfilter.contract.intervention import Intervention
+from cyberfilter.filter import Belief
+from cyberfilter.floor import Floor
+from cyberfilter.judge import Series
+from cyberfilter.record import DAY_S, DAYS, Record, Showing, showing
+from cyberfilter.service import Cyberfilter
+
+USUAL_MAX: Final = 8
+"""Regimes whose usual levels are told, those known from the most values first."""
+ALERTS_MAX: Final = 5
+"""Alerts told one by one, newest first; the counts tell of all."""
+
+
+TOLD_MAX: Final = 5
+"""Interventions told, newest first."""
+
+
+class _Seen(NamedTuple):
+    """What the floor knows of an index."""
+
+    value: IndexValue
+    believed: list[Belief]
+    watch: Watch
+    showing: Showing
+
+
+def belief(cyberfilter: Cyberfilter, place: str, index: str) -> dict[str, Any]:
+    """Return the answer, null where something is not known; raises Refusal `unknown_index`.
+
+    Figures are in the index's unit, times RFC 3339. Record and alerts are of the 30 days up to its newest value.
+    """
+    seen = cyberfilter.between(lambda floor: _seen(floor, place, index), changes=False)
+    value = seen.value
+    since = value.at - DAYS * DAY_S
+    alerts = [a for a in cyberfilter.alerts(place=place) if (a.place, a.index) == (place, index)]
+    return {
+        **shown_index(value),
+        "value": value.actuality,
+        "level": _mean([(b.probability, b.level) for b in seen.believed]),
+        "sigma": _root(_mean([(b.probability, b.sigma**2) for b in seen.believed])),
+        "believed": [_believed(one) for one in seen.believed],
+        "usual": _usual(seen.watch),
+        "record": _record(seen.showing),
+        "alerts": _alerts(alert for alert in alerts if alert.raised_at >= since),
+        "interventions": [_intervention(said) for said in cyberfilter.interventions(place, index)[:TOLD_MAX]],
+    }
+
+
+def _seen(floor: Floor, place: str, index: str) -> _Seen:
+    devices = [name for name, one in floor.machines.items() if one.place == place and index in one.newest]
+    if not devices:
+        raise Refusal("unknown_index", f"there is no index {index[:80]!r} at {place[:200]!r}")
+    device = max(devices, key=lambda name: floor.machines[name].newest[index].at)
+    machine = floor.machines[device]
+    return _Seen(
+        machine.newest[index],
+        floor.judge.beliefs(Series(device, index)),
+        machine.watches.get(index, Watch()),
+        showing(machine.records.get(index, Record())),
+    )
+
+
+def _believed(one: Belief) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "since": format_time(one.since) if math.isfinite(one.since) else None,
+        "probability": one.probability,
+        "size": _known(one.size),
+        "sd": _known(one.sd),
+        "before": _known(one.before),
+    }
+
+
+def _usual(watch: Watch) -> list[dict[str, Any]]:
+    """Return the usual level and spread of each regime: what the gate's target was."""
+    homes = sorted(watch.homes.items(), key=lambda known: -known[1].count)
+    return [
+        {
+            "regime": regime,
+            "now": regime == watch.regime,
+            "mean": home.mean,
+            "sd": math.sqrt(home.variance),
+            "count": home.count,
+        }
+        for regime, home in homes[:USUAL_MAX]
+        if home.count
+    ]
+
+
+def _record(found: Showing) -> dict[str, Any]:
+    return {
+        "since": format_time(found.since) if found.since is not None else None,
+        "count": found.count,
+        "coverage": found.coverage,
+        "error": found.error,
+        "error_ratio": found.error_ratio,
+        "words": found.words,
+    }
+
+
+def _alerts(found: Iterable[Alert]) -> dict[str, Any]:
+    """Return how many were raised, went back to normal, and were closed; and the newest."""
+    alerts = sorted(found, key=lambda alert: -alert.raised_at)
+    newest = [
+        {
+            "id": alert.id,
+            "kind": alert.kind,
+            "state": alert.state.value,
+            "raised_at": format_time(alert.raised_at),
+            "returned_at": format_time(alert.returned_at) if alert.returned_at is not None else None,
+            "why": alert.why,
+        }
+        for alert in alerts[:ALERTS_MAX]
+    ]
+    return {
+        "raised": len(alerts),
+        "returned": sum(alert.returned_at is not None for alert in alerts),
+        "closed": sum(alert.state is AlertState.CLOSED for alert in alerts),
+        "newest": newest,
+    }
+
+
+def _intervention(said: Intervention) -> dict[str, Any]:
+    return intervention.shown(said) | {
+        "ts": format_time(said.ts),
+        "until": format_time(said.until) if said.until is not None else None,
+    }
+
+
+def _known(figure: float) -> float | None:
+    return figure if math.isfinite(figure) else None
+
+
+def _mean(weighed: list[tuple[float, float]]) -> float | None:
+    return _known(math.fsum(weight * figure for weight, figure in weighed)) if weighed else None
+
+
+def _root(variance: float | None) -> float | None:
+    return None if variance is None else math.sqrt(variance)
