@@ -128,7 +128,7 @@ def look(row: Index, watch: Watch, judged: Judged, *, mode: Mode) -> Signal | No
 def _signal(row: Index, watch: Watch, home: Home, judged: Judged, *, held: Held, block: Beyond) -> Begins:
     public = clocks.public(watch.clocks, row.cadence_s)
     departure = Departure(held.sort, block, held.limit, public, row.materiality.of(home.mean))
-    facts = facts_of(row, home, Seen(judged.ts, judged.value, judged.level), watch.change, departure)
+    facts = facts_of(row, home, Seen(judged.ts, judged.value, judged.level, judged.p_change), watch.change, departure)
     return Begins(AlertClass.ALGEDONIC, f"{row.word}_{held.sort}", row.name, judged.ts, facts, index_name=row.name)
 
 

@@ -66,7 +66,7 @@ def _change(index: str, facts: Facts, name: str) -> str:
     whose = f"{facts['count']} of {facts['like']} machines at {name}" if "members" in facts else name
     subject = f"{row.word.replace('_', ' ').capitalize()} of {whose}"
     did = _DID.get(Verdict(str(facts["change"])), _moved)(facts, unit, share=row.materiality.relative)
-    times = f", {facts['sigma']} times its usual spread" if "sigma" in facts else ""
+    times = f", {float(facts['sigma']):.1f} times its usual spread" if "sigma" in facts else ""
     sure = f", {_sure(float(facts['probability']))} sure" if "probability" in facts else ""
     clock = f", by a clock of {float(facts['clock_s']) / 60:g} min" if "clock_s" in facts else ""
     since = f" since {_moment(_text(facts, 'since'))}"

@@ -28,11 +28,12 @@ class Departure(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """The value at which it was seen: its time (Unix s), itself, and the filter's level."""
+    """The value at which it was seen: its time (Unix s), itself, the filter's level, and P(something has changed)."""
 
     ts: float
     value: float
     level: float
+    p_change: float
 
 
 def facts_of(row: Index, home: Home, seen: Seen, change: Change | None, departure: Departure) -> dict[str, float | str]:
@@ -63,7 +64,7 @@ def facts_of(row: Index, home: Home, seen: Seen, change: Change | None, departur
         "size_ratio": size / abs(expected) if expected else math.nan,
         "sigma": abs(size) / spread if spread > 0 else math.nan,
         "sd": change.sd if change is not None else math.nan,
-        "probability": change.p if change is not None else math.nan,
+        "probability": seen.p_change,
         "before": change.before if change is not None else math.nan,
     }
     return facts | {name: round(figure, 4) for name, figure in known.items() if math.isfinite(figure)}
