@@ -15,7 +15,7 @@ NAN = float("nan")
 
 def told(change: Change | None, level: float = 130.0, sort: Verdict = Verdict.STEP) -> dict[str, float | str]:
     departure = Departure(sort, Beyond(3, 2.0), 1.1, 5, 15.0)
-    return facts_of(ENERGY, HOME, Seen(1_795_399_200.0, 131.0, level, 0.97), change, departure)
+    return facts_of(ENERGY, HOME, Seen(1_795_399_200.0, 131.0, level, 0.98), change, departure)
 
 
 def test_a_step_is_told_from_home_with_the_filters_give_and_time() -> None:
