@@ -179,11 +179,11 @@ def telling(indices: list[IndexSeen], alerts: list[AlertSeen]) -> Telling | None
 
 
 def revised(indices: list[IndexSeen]) -> Revised | None:
-    """Return the first capability for which another is proposed, by name."""
+    """Return the first capability for which another is proposed, by name; not where an index stands at its ceiling."""
     found = [
         Revised(each.index, each.unit, each.capability, each.revision.capability, each.revision.count)
         for each in sorted(indices, key=lambda index: index.index)
-        if each.capability is not None and each.revision is not None
+        if each.capability is not None and each.revision is not None and each.revision.capability != each.potentiality
     ]
     return found[0] if found else None
 
