@@ -2,7 +2,7 @@
 # tidy: one class, whose methods share one block of memory
 """The state of N series: join, update, forecast, rest, save, load.
 
-Everything that is remembered of a series is one column of one array of float64, so a checkpoint is that array and a
+Everything that is remembered of a series is one column of float64 (panels.py), so a checkpoint is the panels and a
 header. A batch gives bit for bit what single updates give, in any order of the series.
 """
 
@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from collector.contract.errors import Misconfigured, Refusal
 from collector.contract.limits import NUMBER_ABS_MAX
@@ -21,13 +21,14 @@ from cyberfilter.filter import hypothesis_rows, interventions, learned, memory, 
 from cyberfilter.filter.belief import Belief
 from cyberfilter.filter.kernel import model_of
 from cyberfilter.filter.learned import Learned
-from cyberfilter.filter.model import PROFILES, Floats, Prior, Profile, check_prior, check_profile
+from cyberfilter.filter.model import PROFILES, Floats, Prior, Profile, check_prior, check_profile, is_all, is_any
+from cyberfilter.filter.panels import Indices, Panels
 from cyberfilter.filter.rows import Forecasts, Rules, Verdicts
 from cyberfilter.filter.start import START_COUNT, begin
 from cyberfilter.filter.transform import TRANSFORMS
 
 CHUNK: Final = 2048
-"""Series in one pass of the kernel: its temporaries then stay in the processor's cache."""
+"""Series in a panel, and in one pass of the kernel: its temporaries then stay in the processor's cache."""
 HYPOTHESES_CHUNK: Final = 512
 """The same for the filter that keeps hypotheses, which has ten times the numbers a series."""
 COMMISSION_DEFAULT: Final = 250
@@ -35,7 +36,6 @@ _TOUCHED_NEVER: Final = 2**23
 # glibc hands freed memory back to the system and asks for it again, a page fault for every 4 kB: in a small process a
 # third of the time of a chunk. One array of 8 MB that comes and goes makes it keep what it has (mallopt(3)).
 np.empty(_TOUCHED_NEVER, dtype=np.uint8)
-Indices = NDArray[np.int64]
 
 
 class _Filter(NamedTuple):
@@ -100,27 +100,26 @@ class Bank:
         )
         self._name = filter
         self._filter = _filter(filter, self._rules)
-        self._count = 0
-        self._block = memory.fresh(0, self._filter.height)
+        self._columns = Panels(self._filter.height, self._filter.chunk)
         self.join(count)
 
     @property
     def count(self) -> int:
         """The number of series."""
-        return self._count
+        return self._columns.count
 
     def join(self, count: int) -> None:
         """Add so many series that have seen nothing; they are numbered from the old `count` on."""
         if count < 0:
             raise Misconfigured(f"count = {count} is below 0")
-        wanted = self._count + count
-        if wanted > self._block.shape[1]:
-            grown = memory.fresh(max(wanted, min(2 * self._count, wanted + CHUNK)), self._filter.height)
-            self._filter.fresh(grown)
-            grown[:, : self._count] = self._block[:, : self._count]
-            self._begin(grown[:, self._count :])
-            self._block = grown
-        self._count = wanted
+        self._columns.join(count, self._fresh)
+
+    def _fresh(self, count: int) -> Floats:
+        """Return the columns of series that have seen nothing."""
+        columns = memory.fresh(count, self._filter.height)
+        self._filter.fresh(columns)
+        self._begin(columns)
+        return columns
 
     def _begin(self, columns: Floats) -> None:
         """Start the filter of fresh columns at once, where the prior knows level and noise."""
@@ -140,28 +139,29 @@ class Bank:
         times = _column("time_s", time_s, len(index))
         values = _column("value", value, len(index))
         self._check(index, times, values)
-        chunk = self._filter.chunk
-        if len(index) <= chunk:
+        parts = [self._update_chunk(index[span], times[span], values[span]) for span in self._columns.spans(index)]
+        if len(parts) == 1:
+            return parts[0]
+        if not parts:
             return self._update_chunk(index, times, values)
-        parts = [
-            self._update_chunk(index[at : at + chunk], times[at : at + chunk], values[at : at + chunk])
-            for at in range(0, len(index), chunk)
-        ]
         return Verdicts(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     def _update_chunk(self, index: Indices, times: Floats, values: Floats) -> Verdicts:
-        where = _neighbours(index)  # a slice is copied in long runs, several times as fast as number by number
-        columns = np.take(self._block, index, axis=1) if where is None else self._block[:, where].copy()
-        ignored = (columns[memory.AT["ignored"]] > 0) & ~np.isnan(values)
-        columns[memory.AT["ignored"], ignored] = 0.0
-        verdicts = self._filter.step(columns, times, np.where(ignored, np.nan, values))._replace(y=values)
-        self._block[:, index if where is None else where] = columns
+        columns = self._columns.take(index)
+        ignored = columns[memory.AT["ignored"]]
+        if not is_any(ignored):
+            verdicts = self._filter.step(columns, times, values)
+        else:
+            passed = (ignored > 0) & ~np.isnan(values)
+            ignored[passed] = 0.0
+            verdicts = self._filter.step(columns, times, np.where(passed, np.nan, values))._replace(y=values)
+        self._columns.put(index, columns)
         return verdicts
 
     def forecast(self, series: ArrayLike, time_s: ArrayLike) -> Forecasts:
         """Return where the next value of each series (k) is expected, were it to come at that time (k, s)."""
         index = self._indices(series)
-        return self._filter.expect(np.take(self._block, index, axis=1), _column("time_s", time_s, len(index)))
+        return self._filter.expect(self._columns.take(index), _column("time_s", time_s, len(index)))
 
     def rest(self, series: ArrayLike, time_s: ArrayLike) -> None:
         """Move the clock of each series (k) on to that time (k, s) and change nothing else: a gate was closed.
@@ -169,8 +169,8 @@ class Bank:
         The next value evolves from there, so it must come later. A clock never goes back.
         """
         index = self._indices(series)
-        clock = self._block[memory.AT["clock"]]
-        clock[index] = np.fmax(clock[index], _column("time_s", time_s, len(index)))
+        clock = np.fmax(self._columns.row(memory.AT["clock"], index), _column("time_s", time_s, len(index)))
+        self._columns.put_row(memory.AT["clock"], index, clock)
 
     @property
     def filter(self) -> str:
@@ -186,7 +186,7 @@ class Bank:
         """Return what each series (k) has learned so far; a Refusal where the filter is the classic one."""
         if self._filter.read is None:
             raise Refusal("not_learned", f"filter {self._name} learns nothing that could be handed on")
-        return self._filter.read(np.take(self._block, self._indices(series), axis=1))
+        return self._filter.read(self._columns.take(self._indices(series)))
 
     def beliefs(self, series: int, most: int = 5) -> list[Belief]:
         """Return what is believed of one series, the likeliest first (belief.py); nothing where the filter is classic.
@@ -194,7 +194,7 @@ class Bank:
         Times are the series' own, figures in the value's unit.
         """
         index = self._indices([series])
-        return self._filter.believe(np.take(self._block, index, axis=1), most) if self._filter.believe else []
+        return self._filter.believe(self._columns.take(index), most) if self._filter.believe else []
 
     def adopt(self, series: ArrayLike, given: Learned) -> None:
         """Let series (k, no repeats) go by what was learned elsewhere: of each, or one column for all.
@@ -209,9 +209,9 @@ class Bank:
             raise Refusal("not_learned", f"filter {self._name} learns nothing that could be handed on")
         if self._rules.model.noise_known:
             raise Refusal("not_learned", "the prior says that the noise is known: there is nothing to adopt")
-        columns = np.take(self._block, index, axis=1)
+        columns = self._columns.take(index)
         self._filter.adopt(columns, learned.check(given, len(index)))
-        self._block[:, index] = columns
+        self._columns.put(index, columns)
 
     def intervene(
         self, series: ArrayLike, action: str, mean: ArrayLike | None = None, sd: ArrayLike | None = None
@@ -223,7 +223,7 @@ class Bank:
         """
         index = self._indices(series)
         _once(index)
-        nothing, columns = np.zeros(len(index)), np.take(self._block, index, axis=1)
+        nothing, columns = np.zeros(len(index)), self._columns.take(index)
         given = (("mean", mean), ("sd", sd))
         notice = interventions.Notice(action, *(_column(n, nothing if x is None else x, len(index)) for n, x in given))
         interventions.check(notice, index.tolist(), columns[memory.AT["n"]] > 0, self._rules.transform)
@@ -231,7 +231,7 @@ class Bank:
             columns[memory.AT["ignored"]] = 1.0
         else:
             self._filter.intervene(columns, notice)
-        self._block[:, index] = columns
+        self._columns.put(index, columns)
 
     def accept(self, series: ArrayLike) -> None:
         """Take the present of these series (k) as usual: what changed is the base that later changes are told from.
@@ -241,10 +241,10 @@ class Bank:
         """
         index = self._indices(series)
         _once(index)
-        index = index[self._block[memory.AT["n"], index] > 0]
-        columns = np.take(self._block, index, axis=1)
+        index = index[self._columns.row(memory.AT["n"], index) > 0]
+        columns = self._columns.take(index)
         self._filter.accept(columns)
-        self._block[:, index] = columns
+        self._columns.put(index, columns)
 
     def save(self) -> bytes:
         """Return everything; `load` gives a bank that goes on bit for bit (on the same machine and NumPy)."""
@@ -258,12 +258,12 @@ class Bank:
             "transform": rules.transform.name,
             "cadence_s": rules.cadence_s,
         }
-        return memory.pack(header, self._block[:, : self._count])
+        return memory.pack(header, self._columns.used())
 
     @classmethod
     def load(cls, blob: bytes) -> Bank:
         """Return the bank that `save` wrote; a Refusal where the bytes are something else."""
-        header, block = memory.unpack(blob, _HEIGHTS)
+        header, panels = memory.unpack(blob, _HEIGHTS)
         name, source, *rows = header.pop("profile")
         parts = header.pop("prior")
         bank = cls(
@@ -274,23 +274,23 @@ class Bank:
             profile=Profile(name, source, *(tuple(row) for row in rows)),
             **{key: header[key] for key in ("filter", "commission", "variance_discount", "transform", "cadence_s")},
         )
-        bank._block, bank._count = block, block.shape[1]
+        bank._columns.fill(panels)
         return bank
 
     def _indices(self, series: ArrayLike) -> Indices:
         index = np.atleast_1d(np.asarray(series))
         if index.ndim != 1 or (index.size and index.dtype.kind not in "iu"):
             raise Refusal("bad_series", f"series is not one row of whole numbers but {index.dtype} {index.shape}")
-        if index.size and (index.min() < 0 or index.max() >= self._count):
-            raise Refusal("bad_series", f"series {index.min()}..{index.max()} are not within 0..{self._count - 1}")
+        if index.size and (index.min() < 0 or index.max() >= self.count):
+            raise Refusal("bad_series", f"series {index.min()}..{index.max()} are not within 0..{self.count - 1}")
         return index.astype(np.int64, copy=False)
 
     def _check(self, index: Indices, times: Floats, values: Floats) -> None:
         _once(index)
-        clock = self._block[memory.AT["clock"]].take(index)
+        clock = self._columns.row(memory.AT["clock"], index)
         low = -np.inf if self._rules.transform.clipped else self._rules.transform.low
         wrong = ~((times > clock) & (times < np.inf)) | (np.abs(values) > NUMBER_ABS_MAX) | (values < low)
-        if wrong.any():
+        if is_any(wrong):
             at = int(wrong.argmax())
             raise self._refusal(int(index[at]), float(times[at]), float(clock[at]), float(values[at]))
 
@@ -349,21 +349,11 @@ def _filter(name: str, rules: Rules) -> _Filter:
 
 def _once(index: Indices) -> None:
     """Raise a Refusal where a series is there twice; numbers in their order are told at once."""
-    if len(index) > 1 and not (index[1:] > index[:-1]).all():
+    if len(index) > 1 and not is_all(index[1:] > index[:-1]):
         ordered = np.sort(index)
         twice = ordered[1:] == ordered[:-1]
-        if twice.any():
+        if is_any(twice):
             raise Refusal("repeated", f"series {ordered[int(twice.argmax())]} is there twice in one update")
-
-
-def _neighbours(index: Indices) -> slice | None:
-    """Return the slice that these series are; None where they are not one after the other."""
-    if len(index) == 0:
-        return None
-    first, last = int(index[0]), int(index[-1])
-    if last - first != len(index) - 1 or not (index[1:] - index[:-1] == 1).all():
-        return None
-    return slice(first, last + 1)
 
 
 def _check_numbers(count: int, commission: int, variance_discount: float, cadence_s: float) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyberfilter.filter.kernel import Bools
-from cyberfilter.filter.model import Floats
+from cyberfilter.filter.model import Floats, is_all
 from cyberfilter.filter.weighing import (
     BASE,
     BORN,
@@ -66,6 +66,9 @@ FAMILIES: Final = (
 FREE: Final = slice(34, 40)
 """Places for those past their protection: the heaviest stay."""
 COUNT: Final = FREE.stop
+RINGS: Final = {LEVEL: slice(0, 16), SLOPE: slice(16, 26), NOISE: slice(26, 34)}
+"""Where the young of each kind are: all of a ring are younger than it is long, or weigh nothing."""
+_MANY: Final = 64
 NOISE_DEGREES: Final = 5.0
 """Degrees of freedom of a noise that is born: so few that it soon finds its own variance."""
 
@@ -80,10 +83,11 @@ def give_birth(h: Floats, mixed: Mixture, row: Row, here: Bools, model: Model) -
         return
     s = h[S, 0].copy() if model.noise_known else 1.0 / over(mixed.w / h[S])
     flat = h.reshape(len(FIELDS), -1)
-    dropped, total = np.zeros(len(s)), np.zeros(len(s))
-    for birth in births:
+    least, total = np.full((len(births), len(s)), -np.inf), np.zeros(len(s))
+    for number, birth in enumerate(births):
         total[birth.series] += model.rates[birth.family.rate]
-        _make_room(h, flat, dropped, birth)
+        least[number, birth.series] = _make_room(h, flat, birth)
+    dropped = over(np.exp(least))
     # changes come at their rates, whatever the gap: together they have 1 - exp(-rate·gap) of all weight
     lost = total * row.gap
     h[WEIGHT] -= lost + np.log1p(-dropped)
@@ -107,7 +111,7 @@ def _due(count: Floats, here: Bools, model: Model) -> list[_Birth]:
     Where all series are at the same count, as one alone is, whole rows are meant: slices are several times as fast.
     """
     k, families = len(count), [each for each in FAMILIES if model.rates[each.rate] > 0]
-    if k and here.all() and (count == count[0]).all():
+    if k and is_all(here) and (k == 1 or is_all(count == count[0])):
         heard = int(count[0])
         slots = [(each, each.slot + heard // each.every % each.slot_count) for each in families]
         return [
@@ -124,17 +128,29 @@ def _due(count: Floats, here: Bools, model: Model) -> list[_Birth]:
     return births
 
 
-def _make_room(h: Floats, flat: Floats, dropped: Floats, birth: _Birth) -> None:
-    """Let each oldest of a ring take the place of the lightest free one, if it is heavier; note what is dropped."""
+def _make_room(h: Floats, flat: Floats, birth: _Birth) -> Floats:
+    """Let each oldest of a ring take the place of the lightest free one, if it is heavier; return what is dropped."""
     k, weight = h.shape[2], flat[WEIGHT]
-    worst = (h[WEIGHT, FREE].argmin(axis=0) + FREE.start) * k
+    worst = (lightest(h[WEIGHT, FREE]) + FREE.start) * k
     worst += np.arange(k)
     worst = worst[birth.series]
-    theirs, ours = weight[worst], weight[birth.place]
-    dropped[birth.series] += np.exp(np.minimum(theirs, ours))
+    theirs, ours = weight.take(worst), weight[birth.place]
+    least = np.minimum(theirs, ours)
     stays = np.flatnonzero(ours > theirs)
-    if len(stays):
+    if stays.size:
         flat[:, worst[stays]] = flat[:, birth.place][:, stays]
+    return np.asarray(least)
+
+
+def lightest(weights: Floats) -> NDArray[np.int64]:
+    """Return the first of the rows (any, k) that has the least; NumPy's argmin over the first axis is slow for many."""
+    if weights.shape[1] < _MANY:
+        return np.asarray(weights.argmin(axis=0))
+    least, found = weights.min(axis=0), np.zeros(weights.shape[1], dtype=np.int64)
+    for number in range(len(weights) - 1, 0, -1):
+        np.copyto(found, number, where=weights[number] == least)
+    found[weights[0] == least] = 0
+    return found
 
 
 def _born(  # noqa: PLR0917 - the rows of one step

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from cyberfilter.filter.model import Floats
+from cyberfilter.filter.model import Floats, is_any
 
 LENGTHS: Final = (3, 6, 12, 24, 48)
 """Cadences in a block of each clock."""
@@ -65,14 +65,21 @@ def _close(blocks: Floats, z: Floats, tick: Floats) -> Floats:
     opened, count, mean = blocks
     block = np.floor(tick / _LENGTH)
     missed = block != opened  # the end of the open block, or there is none yet
-    closed = np.where(missed & (2.0 * count >= _LENGTH), mean, np.nan)
-    count[:] = np.where(missed, 0.0, count) + 1.0
-    mean[:] = np.where(missed, z, mean + (z - mean) / count)
-    opened[:] = block
+    if is_any(missed):
+        closed = np.where(missed & (2.0 * count >= _LENGTH), mean, np.nan)
+        np.copyto(count, 0.0, where=missed)
+        count += 1.0
+        mean[:] = np.where(missed, z, mean + (z - mean) / count)
+        opened[:] = block
+    else:
+        closed = np.full_like(mean, np.nan)
+        count += 1.0
+        mean += (z - mean) / count
     last = tick - block * _LENGTH == _LENGTH - 1.0
-    # a first value never fills half a block of three, so nothing closes twice in a row
-    closed = np.where(last & (2.0 * count >= _LENGTH), mean, closed)
-    count[:] = np.where(last, 0.0, count)
+    if is_any(last):
+        # a first value never fills half a block of three, so nothing closes twice in a row
+        np.copyto(closed, mean, where=last & (2.0 * count >= _LENGTH))
+        np.copyto(count, 0.0, where=last)
     return closed
 
 

@@ -13,12 +13,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from cyberfilter.filter.births import FREE, LEVEL, NOISE, SLOPE, START, give_birth
+from cyberfilter.filter.births import FREE, LEVEL, RINGS, SLOPE, START, give_birth
 from cyberfilter.filter.kernel import Bools, State
-from cyberfilter.filter.model import Floats
+from cyberfilter.filter.model import Floats, is_any
 from cyberfilter.filter.tables import normal_cdf, t_quantile
 from cyberfilter.filter.weighing import (
-    BASE,
     BORN,
     C00,
     C11,
@@ -42,6 +41,10 @@ LOOK_BACK: Final = 100
 """A change this many values old is the base that newer ones are told from."""
 YOUNG: Final = 8
 """In so few values nothing but a change moves a level far."""
+WORTH: Final = 0.05
+"""What a change was is read where it is more probable than this: less is never told (hypothesis_words.py)."""
+_RINGS: Final = slice(0, FREE.start)
+_MOVING: Final = slice(0, RINGS[SLOPE].stop)
 FRESH: Final = 3
 """A change this many values old, or younger, may be what looked like an outlier two rows ago."""
 
@@ -49,12 +52,13 @@ FRESH: Final = 3
 class Found(NamedTuple):
     """What the datum said, each (k), on the scale of the filter.
 
-    `p_fresh` is a change in the last FRESH values, `p_young` a step or slope in the last YOUNG. `mean`, `scale` and
-    `half` are what had been expected of it (predict).
+    `p_fresh` is a change in the last FRESH values, `p_young` a step or slope in the last YOUNG, both 0 below WORTH.
+    `mean`, `scale` and `half` are what had been expected of it (predict).
 
-    `kind` is the likeliest sort of change, however unlikely; `since`, `before` and `after` are its likeliest birth,
-    what was then and what is now: the level, the slope or the noise's standard deviation; `doubt` is the standard
-    deviation of their difference (of `after` for a slope), and `p_kind` the probability of that sort of change.
+    `kind` is the likeliest sort of change, where that is worth a look (WORTH); `since`, `before` and `after` are its
+    likeliest birth, what was then and what is now: the level, the slope or the noise's standard deviation; `doubt` is
+    the standard deviation of their difference (of `after` for a slope), and `p_kind` the probability of that sort of
+    change.
     """
 
     level: Floats
@@ -121,7 +125,7 @@ def advance(h: Floats, row: Row, model: Model) -> Found:
     A missing datum lets them move on: nothing is born, nothing weighed, and the evidence is not a number.
     """
     gone = np.isnan(row.z)
-    some_gone = bool(gone.any())
+    some_gone = is_any(gone)
     mixed = mixture(evolve(h, row, model))
     expected, z = _expected(mixed.moments, row, model), row.z
     if some_gone:
@@ -134,45 +138,70 @@ def advance(h: Floats, row: Row, model: Model) -> Found:
     return _read(h, w, row, (p_outlier, log_evidence), expected)
 
 
+class _Change(NamedTuple):
+    """The likeliest change of each series (k), and how probable young ones are, as in Found."""
+
+    p_fresh: Floats
+    p_young: Floats
+    kind: Floats
+    since: Floats
+    before: Floats
+    after: Floats
+    doubt: Floats
+
+
 def _read(
     h: Floats, w: Floats, row: Row, told: tuple[Floats, Floats], expected: tuple[Floats, Floats, Floats]
 ) -> Found:
-    recent = _cleared(w, (h[BORN] <= row.heard - LOOK_BACK) | (h[KIND] == START))
-    mass = np.empty((3, len(row.z)))
-    for kind in (LEVEL, SLOPE, NOISE):
-        mass[kind - LEVEL] = over(_cleared(recent, h[KIND] != kind))
-    kind = mass.argmax(axis=0) + LEVEL
-    likeliest = _cleared(recent, h[KIND] != kind, -1.0).argmax(axis=0) * len(row.z) + np.arange(len(row.z))
-    since, before, born = (h[field].take(likeliest) for field in (SINCE, BASE, BORN))
-    level, slope, c00, c11, s, n = (h[field].take(likeliest) for field in (M0, M1, C00, C11, S, N))
-    # a level was known when the change came as well as so many values, or as its wandering, let it be
-    known = s * np.maximum(1.0 - row.adaptivity, 1.0 / (np.maximum(born, 0.0) + 1.0))
-    doubt = np.where(kind == LEVEL, c00 + known, np.where(kind == SLOPE, c11, s / (2.0 * n)))
-    mean = over(w * h[: M1 + 1], axis=1)
+    old, sort = h[BORN, FREE] <= row.heard - LOOK_BACK, h[KIND, FREE]
+    free = w[FREE] * ~(old | (sort == START))
+    mass = np.empty((len(RINGS), len(row.z)))
+    for kind, ring in RINGS.items():
+        mass[kind - LEVEL] = over(np.concatenate((w[ring], free * (sort == kind))))
+    p_change, mean = np.minimum((mass[0] + mass[1]) + mass[2], 1.0), over(w * h[: M1 + 1], axis=1)
+    change = _change(h, w, free, mass, row, p_change > WORTH)
     return Found(
         level=mean[M0],
         slope=mean[M1],
         p_slope_negative=over(w * normal_cdf(-h[M1] / np.sqrt(np.maximum(h[C11], TINY)))),
         sigma=np.sqrt(over(w * h[S])),
         log_evidence=told[1],
-        p_change=np.minimum((mass[0] + mass[1]) + mass[2], 1.0),
+        p_change=p_change,
         p_kind=mass.max(axis=0),
-        p_fresh=over(_cleared(recent, h[BORN] <= row.heard - FRESH)),
-        p_young=over(_cleared(recent, (h[BORN] <= row.heard - YOUNG) | (h[KIND] == NOISE))),
+        p_fresh=change.p_fresh,
+        p_young=change.p_young,
         p_outlier=told[0],
-        kind=kind.astype(np.float64),
-        since=since,
-        before=before,
-        after=np.where(kind == LEVEL, level, np.where(kind == SLOPE, slope, np.sqrt(s))),
-        doubt=np.sqrt(doubt),
+        kind=change.kind,
+        since=change.since,
+        before=change.before,
+        after=change.after,
+        doubt=change.doubt,
         mean=expected[0],
         scale=expected[1],
         half=expected[2],
     )
 
 
-def _cleared(w: Floats, where: Bools, figure: float = 0.0) -> Floats:
-    """Return a copy with that figure at some places: several times as fast as a choice number by number."""
-    kept = w.copy()
-    np.copyto(kept, figure, where=where)
-    return kept
+def _change(h: Floats, w: Floats, free: Floats, mass: Floats, row: Row, where: Bools) -> _Change:  # noqa: PLR0917
+    """Return the likeliest change where one is worth a look; elsewhere 0, the kind LEVEL, and the rest NaN."""
+    series = where.nonzero()[0]
+    if not series.size:
+        nothing, unknown = np.zeros(len(where)), np.full(len(where), np.nan)
+        return _Change(nothing, nothing, nothing + LEVEL, unknown, unknown, unknown, unknown)
+    found = _Change._make(
+        (*np.zeros((2, len(where))), np.full(len(where), float(LEVEL)), *np.full((4, len(where)), np.nan))
+    )
+    # take, for what w[:, series] returns lies the other way round in memory, and sums would be of pairs
+    recent = np.concatenate((w[_RINGS].take(series, axis=1), free.take(series, axis=1)))
+    age, young = row.heard[series] - h[BORN, _RINGS].take(series, axis=1), recent[_RINGS]
+    p_fresh, p_young = over(young * (age < FRESH)), over((young * (age < YOUNG))[_MOVING])
+    kind = mass[:, series].argmax(axis=0) + LEVEL
+    likeliest = np.where(h[KIND][:, series] == kind, recent, -1.0).argmax(axis=0)
+    m0, m1, c00, _, c11, s, n, _, born, since, _, before = h[:, likeliest, series]
+    # a level was known when the change came as well as so many values, or as its wandering, let it be
+    known = s * np.maximum(1.0 - row.adaptivity[series], 1.0 / (np.maximum(born, 0.0) + 1.0))
+    doubt = np.where(kind == LEVEL, c00 + known, np.where(kind == SLOPE, c11, s / (2.0 * n)))
+    after = np.where(kind == LEVEL, m0, np.where(kind == SLOPE, m1, np.sqrt(s)))
+    for whole, part in zip(found, (p_fresh, p_young, kind, since, before, after, np.sqrt(doubt)), strict=True):
+        whole[series] = part
+    return found

@@ -29,7 +29,7 @@ from cyberfilter.filter.hypotheses import Found
 from cyberfilter.filter.hypothesis_words import Past, judge, told, trusted
 from cyberfilter.filter.learned import Learned
 from cyberfilter.filter.memory import AT, ROW
-from cyberfilter.filter.model import Floats
+from cyberfilter.filter.model import Floats, is_all, is_any
 from cyberfilter.filter.own_noise import OUTLIERS
 from cyberfilter.filter.own_rules import Heard
 from cyberfilter.filter.rows import (
@@ -114,14 +114,15 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
     begun = first(columns, started, rules)
     row = _row(columns, time_s, rules.transform.forward(value), started, learning, rules)
     own, h, gone = columns[_ROW["rules"]], _hypotheses(columns), np.isnan(value)
-    heard = own_rules.before(own, h, row, value, started & ~learning, rules.cadence_s, model)
+    heard = own_rules.before(own, h, row, value, started, started & ~learning, rules.cadence_s, model)
     found = _find(columns, row._replace(z=heard.z), started, rules, model)
     expected = band(own_rules.expected(found, heard), begun, rules)
     scored = found
     due = columns[AT["values"]] + ~gone == rules.learning_count
     seasonal = own_rules.after(own, h, row, heard, due, rules.cadence_s, model)
     _relearn(columns, seasonal.found, row, rules, model)
-    seasonal = seasonal._replace(size=seasonal.size * rules.transform.stretch(found.level))
+    if not rules.transform.plain:
+        seasonal = seasonal._replace(size=seasonal.size * rules.transform.stretch(found.level))
     found = told(found, columns[_ROW["noise"]][OUTLIERS], rules, model)
     past = Past(*(columns[row] for row in _PAST))
     early = ~started | (learning & ~learned.adopted(columns[_ROW["learned"]]))
@@ -130,7 +131,7 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
     found = found._replace(p_change=p_change)
     alarm = _score(columns, row, heard, scored, started)
     verdicts = _verdicts((time_s, value), expected, found, judged, alarm)
-    columns[_AT["named"]] = np.where(gone, past.named, meant.kind != "")
+    np.copyto(past.named, meant.p == meant.p, where=~gone)  # what is told has a probability, else NaN
     own_noise.meet(columns[_ROW["noise"]], row.z, rules.transform.forward(columns[AT["value_1"]]))
     columns[_AT["outlier_2"]] = columns[_AT["outlier_1"]]
     columns[_AT["outlier_1"]], columns[_AT["value_2"]] = found.p_outlier, columns[AT["value_1"]]
@@ -141,28 +142,31 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
 def _verdicts(
     seen: tuple[Floats, Floats], expected: Forecasts, found: Found, judged: Judged, alarm: tuple[Floats, Floats]
 ) -> Verdicts:
-    unknown = np.full((3, len(seen[0]), 4), np.nan)
+    unknown = np.broadcast_to(np.nan, (len(seen[0]), 4))
     return Verdicts(
-        t=seen[0],
-        y=seen[1],
-        **{f"forecast_{name}": column for name, column in expected._asdict().items()},
-        **{name: getattr(found, name) for name in _TOLD},
-        change_kind=judged.kind,
-        change_since=judged.since,
-        change_size=judged.size,
-        change_sd=judged.sd,
-        change_p=judged.p,
-        change_before=judged.before,
-        score=alarm[0],
-        surprise=alarm[1],
-        verdict=judged.verdict,
-        p=unknown[0],
-        one_back=unknown[1],
-        two_back=unknown[2],
+        *seen,
+        *expected,
+        found.level,
+        found.slope,
+        found.p_slope_negative,
+        found.sigma,
+        found.log_evidence,
+        found.p_change,
+        found.p_outlier,
+        judged.kind,
+        judged.since,
+        judged.size,
+        judged.sd,
+        judged.p,
+        judged.before,
+        *alarm,
+        judged.verdict,
+        p=unknown,
+        one_back=unknown,
+        two_back=unknown,
     )
 
 
-_TOLD: Final = ("level", "slope", "p_slope_negative", "sigma", "log_evidence", "p_change", "p_outlier")
 _PAST: Final = tuple((_AT | AT)[name] for name in Past._fields)
 
 
@@ -191,7 +195,7 @@ def adopt(columns: Floats, given: Learned, rules: Rules) -> None:
     """Let the series (changed in place) go by what was learned elsewhere, from their first value on or from now on."""
     learned.keep(columns[_ROW["learned"]], given)
     running = columns[AT["n"]] > 0
-    if running.any():
+    if is_any(running):
         some, part = np.compress(running, columns, axis=1), Learned(*(column[running] for column in given))
         most = 1.0 / max(1.0 - rules.variance_discount, 1e-3)
         some[_AT["adaptivity"]] = learned.take_up(_hypotheses(some), _grid(some), part, _learning(some, rules), most)
@@ -222,7 +226,7 @@ def _row(  # noqa: PLR0917 - the columns of one step
         reset=reset,
         heard=columns[_AT["heard"]].copy(),
         discount=discount_of(learning, rules),
-        adaptivity=kept if started.all() else np.where(started, kept, 1.0),
+        adaptivity=kept if is_all(started) else np.where(started, kept, 1.0),
         s_least=np.maximum(columns[AT["s_least"]], own_noise.least_variance(columns[_ROW["noise"]])),
     )
 
@@ -233,9 +237,9 @@ def _some(row: Row, where: Bools) -> Row:
 
 def _find(columns: Floats, row: Row, started: Bools, rules: Rules, model: Model) -> Found:
     """Return what is found, by the filter where it has started, else by the first values; both change the columns."""
-    if started.all():
+    if is_all(started):
         return _run(columns, row, rules, model)
-    if not started.any():
+    if not is_any(started):
         return _hold(columns, row, rules, model)
     merged = Found(*(np.empty(len(row.z)) for _ in Found._fields))
     for where, part in ((started, _run), (~started, _hold)):
@@ -251,10 +255,10 @@ def _run(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
     seen = np.minimum(columns[_AT["heard"]], max(rules.learning_count - START_COUNT, 0))
     model = model._replace(outlier=own_noise.outlier_share(noise, seen, model.outlier))
     found = hypotheses.advance(_hypotheses(columns), row, model)
-    some_learn = bool(learning.any())
+    some_learn = is_any(learning)
     if some_learn:
         noise[OUTLIERS] += np.where(learning & ~np.isnan(row.z), found.p_outlier, 0.0)
-    if some_learn and learning.all():
+    if some_learn and is_all(learning):
         columns[_AT["adaptivity"]] = adaptivity.learn(_grid(columns), row, model)
     elif some_learn:
         grid, own = np.ascontiguousarray(_grid(columns)[:, :, learning]), model.outlier[learning]
@@ -266,7 +270,7 @@ def _run(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
 
 def _relearn(columns: Floats, where: Bools, row: Row, rules: Rules, model: Model) -> None:
     """Learn anew how fast a level wanders where a pattern was just found in its values."""
-    if where.any():
+    if is_any(where):
         some = np.compress(where, columns, axis=1)
         wandering, known = own_rules.relearn(some[_ROW["rules"]], _some(row, where), rules.cadence_s, model)
         columns[_AT["adaptivity"], where] = np.where(known, wandering, some[_AT["adaptivity"]])
@@ -276,11 +280,11 @@ def _hold(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
     begun, full = hold(columns, row.z, rules)
     ready = learned.adopted(columns[_ROW["learned"]]) & ~np.isnan(row.z)
     full &= ~ready
-    if full.any():
+    if is_any(full):
         some = np.compress(full, columns, axis=1)
         start(some)
         columns[:, full] = some
-    if ready.any():
+    if is_any(ready):
         some = np.compress(ready, columns, axis=1)
         known = _start_adopted(some, rules, model)
         columns[:, ready] = some
@@ -334,7 +338,7 @@ def _score(columns: Floats, row: Row, heard: Heard, found: Found, started: Bools
         noise_least=row.s_least,
     )
     alarming, surprise = score.step(columns[_ROW["score"]], datum)
-    if heard.run.stuck.any():
+    if is_any(heard.run.stuck):
         told = np.where(heard.run.fired, 1.0 - heard.run.chance, 0.0)
         for figure in (alarming, surprise):
             np.copyto(figure, told, where=heard.run.stuck & ~np.isnan(row.z))

@@ -25,11 +25,12 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cyberfilter.contract.index import Verdict
 from cyberfilter.filter.births import LEVEL, SLOPE
 from cyberfilter.filter.hypotheses import Found
-from cyberfilter.filter.model import Floats
+from cyberfilter.filter.model import Floats, is_any
 from cyberfilter.filter.rows import Rules
 from cyberfilter.filter.verdict import Bools, Judged
 from cyberfilter.filter.weighing import TINY, Model
@@ -46,6 +47,7 @@ _WORDS: Final = np.array(
     [Verdict.STEADY, Verdict.STEP, Verdict.SLOPE, Verdict.NOISE, Verdict.TRANSIENT, Verdict.UNSURE, Verdict.MISSING]
 )
 _STEADY, _TRANSIENT, _UNSURE, _MISSING = 0, 4, 5, 6
+_KINDS: Final = np.where(_WORDS == Verdict.STEADY, "", _WORDS)
 
 
 class Past(NamedTuple):
@@ -61,9 +63,11 @@ class Past(NamedTuple):
 
 def told(found: Found, outliers: Floats, rules: Rules, model: Model) -> Found:
     """Return what is found in the value's own unit, and with as much trust as a model has whose noise was learned."""
-    transform, stretch = rules.transform, rules.transform.stretch(found.level)
-    p = trusted(found.p_change, found.p_young, outliers, rules, model)
-    is_level = found.kind == LEVEL
+    transform, p = rules.transform, trusted(found.p_change, found.p_young, outliers, rules, model)
+    found = found._replace(p_change=p, p_kind=found.p_kind * p / np.maximum(found.p_change, TINY))
+    if transform.plain:
+        return found
+    is_level, stretch = found.kind == LEVEL, transform.stretch(found.level)
     return found._replace(
         level=transform.back(found.level),
         slope=found.slope * stretch,
@@ -71,8 +75,6 @@ def told(found: Found, outliers: Floats, rules: Rules, model: Model) -> Found:
         before=np.where(is_level, transform.back(found.before), found.before * stretch),
         after=np.where(is_level, transform.back(found.after), found.after * stretch),
         doubt=found.doubt * stretch,
-        p_change=p,
-        p_kind=found.p_kind * p / np.maximum(found.p_change, TINY),
     )
 
 
@@ -95,18 +97,26 @@ def judge(found: Found, past: Past, *, missing: Bools, early: Bools, starting: B
     A step's size is the likeliest hypothesis's level less the one that was expected when it was born, a slope's is
     the slope itself per cadence, a noise's the standard deviation less what it was, a transient's its own surprise.
     """
-    kind = found.kind.astype(np.int64)
-    size = np.where(kind == SLOPE, found.after, found.after - found.before)
-    changed, spike = found.p_change > _HALF, (past.outlier_2 > _HALF) & (found.p_fresh < _HALF)
-    waiting = changed | (found.p_outlier > _HALF) | (past.outlier_1 > _HALF)
+    p, kind = found.p_change, found.kind.astype(np.int64)
+    changed, spike = p > _HALF, (past.outlier_2 > _HALF) & (found.p_fresh < _HALF)
+    waiting = changed | (np.maximum(found.p_outlier, past.outlier_1) > _HALF)
     code = np.where(waiting, _UNSURE, _STEADY)
-    code = np.where(found.p_change > _SURE, kind, code)
-    code = np.where(spike, _TRANSIENT, code)
-    code = np.where(starting | (early & (code != _STEADY)), _UNSURE, code)
-    code = np.where(missing, _MISSING, code)
-    named = changed | ((past.named > 0) & (found.p_change > _OVER))
-    brief = code == _TRANSIENT
-    word = np.where(named & ~early & ~missing & ~spike, kind, np.where(brief, _TRANSIENT, _STEADY))
+    np.copyto(code, kind, where=p > _SURE)
+    np.copyto(code, _TRANSIENT, where=spike)
+    np.copyto(code, _UNSURE, where=starting | (early & (code != _STEADY)))
+    np.copyto(code, _MISSING, where=missing)
+    named = (changed | ((past.named > 0) & (p > _OVER))) & ~(early | missing | spike)
+    word, told = np.where(code == _TRANSIENT, _TRANSIENT, _STEADY), np.full((5, len(code)), np.nan)
+    np.copyto(word, kind, where=named)
+    if is_any(word):  # _STEADY is 0
+        _tell(told, found, past, np.flatnonzero(word), word)
+    return Judged(_WORDS.take(code), _KINDS.take(word), *told)
+
+
+def _tell(told: Floats, found: Found, past: Past, some: NDArray[np.int64], word: NDArray[np.int64]) -> None:
+    """Write since when, how large, how sure, how probable and what was before (5, k) of some series."""
+    brief = word[some] == _TRANSIENT
+    size = np.where(found.kind == SLOPE, found.after, found.after - found.before)
     facts = (
         (past.time_2, found.since),
         (past.value_2 - past.expected_2, size),
@@ -114,5 +124,5 @@ def judge(found: Found, past: Past, *, missing: Bools, early: Bools, starting: B
         (past.outlier_2, found.p_kind),
         (past.expected_2, found.before),
     )
-    told = [np.where(word == _STEADY, np.nan, np.where(brief, then, change)) for then, change in facts]
-    return Judged(_WORDS[code], np.where(word == _STEADY, "", _WORDS[word]), *told)
+    for row, (then, change) in zip(told, facts, strict=True):
+        row[some] = np.where(brief, then[some], change[some])

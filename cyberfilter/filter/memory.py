@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What is remembered of a series: 65 numbers in one column (a filter may add its own), and the bytes of a checkpoint.
 
-A checkpoint is a name, the length of a header (4 bytes), the header (JSON), the block (65 or more rows of N numbers) as
-it is, and the CRC-32 of all this: a copy and one pass. Numbers are little-endian. The same state gives the same bytes.
+A checkpoint is a name, the length of a header (4 bytes), the header (JSON), the panels (panels.py: 65 or more rows of
+numbers each) as they are, and the CRC-32 of all this: a copy and one pass. Numbers are little-endian. The same state
+gives the same bytes.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ ROW: Final = {name: slice(at, at + width) for (name, width), at in zip(_LAYOUT, 
 AT: Final = {name: int(rows.start) for name, rows in ROW.items()}
 """The first of these rows: the only one of most."""
 HEIGHT: Final[int] = _STARTS[-1]
-VERSION: Final = 2
+VERSION: Final = 3
 _NAME: Final = "cybersyn filter bank"
 _MAGIC: Final = f"{_NAME}\n".encode()
 _WORD: Final = 4
@@ -100,34 +101,35 @@ def put_state(columns: Floats, state: State) -> None:
     columns[ROW["n"]] = state.n
 
 
-def pack(header: dict[str, Any], block: Floats) -> bytes:
+def pack(header: dict[str, Any], panels: list[Floats]) -> bytes:
     """Return the checkpoint's bytes; `unpack` undoes it bit for bit."""
-    described = {"what": _NAME, "version": VERSION, "numpy": np.__version__, "shape": block.shape, **header}
+    shapes = [panel.shape for panel in panels]
+    described = {"what": _NAME, "version": VERSION, "numpy": np.__version__, "shapes": shapes, **header}
     text = json.dumps(described, sort_keys=True).encode()
-    rows = np.asarray(block, dtype="<f8")
     parts: list[bytes | memoryview] = [_MAGIC, len(text).to_bytes(_WORD, "little"), text]
-    parts += [row.data.cast("B") for row in rows] if rows.size else []
+    parts += [np.ascontiguousarray(panel, dtype="<f8").data.cast("B") for panel in panels if panel.size]
     checksum = 0
     for part in parts:
         checksum = zlib.crc32(part, checksum)
     return b"".join([*parts, checksum.to_bytes(_WORD, "little")])
 
 
-def unpack(blob: bytes, heights: Mapping[str, int]) -> tuple[dict[str, Any], Floats]:
-    """Return header and block; a Refusal where the bytes are no checkpoint of this version. `heights`: by filter."""
+def unpack(blob: bytes, heights: Mapping[str, int]) -> tuple[dict[str, Any], list[Floats]]:
+    """Return header and panels; a Refusal where the bytes are no checkpoint of this version. `heights`: by filter."""
     try:
-        header, block = _opened(blob)
+        header, panels = _opened(blob)
     except (ValueError, KeyError) as error:
         raise Refusal("not_a_checkpoint", f"{len(blob)} bytes are no checkpoint of a filter bank: {error}") from None
     height = heights.get(header.get("filter", ""))
-    found, readable = (header.get("what"), header.get("version"), block.shape[:1]), (_NAME, VERSION, (height,))
+    tall: set[int | None] = {len(panel) for panel in panels} or {height}
+    found, readable = (header.get("what"), header.get("version"), tall), (_NAME, VERSION, {height})
     if found != readable:
         raise Refusal("other_checkpoint", f"checkpoint is {found}, this program reads {readable}")
-    return header, block
+    return header, panels
 
 
-def _opened(blob: bytes) -> tuple[dict[str, Any], Floats]:
-    """Return header and block; a ValueError where a byte is missing or another."""
+def _opened(blob: bytes) -> tuple[dict[str, Any], list[Floats]]:
+    """Return header and panels; a ValueError where a byte is missing or another."""
     whole = memoryview(blob)
     if not blob.startswith(_MAGIC):
         raise ValueError("they begin otherwise")
@@ -135,5 +137,8 @@ def _opened(blob: bytes) -> tuple[dict[str, Any], Floats]:
         raise ValueError("its checksum is another one")
     start = len(_MAGIC) + _WORD
     end = start + int.from_bytes(whole[len(_MAGIC) : start], "little")
-    header = json.loads(blob[start:end])
-    return header, np.frombuffer(whole[end:-_WORD], dtype="<f8").reshape(header["shape"]).astype(np.float64)
+    header, numbers, panels = json.loads(blob[start:end]), np.frombuffer(whole[end:-_WORD], dtype="<f8"), []
+    for height, width in header.get("shapes", ()):
+        panels.append(numbers[: height * width].reshape(height, width).astype(np.float64))
+        numbers = numbers[height * width :]
+    return header, panels

@@ -17,6 +17,16 @@ STATES: Final = ("steady", "outlier", "level", "slope")
 Pair = tuple[float, float]
 
 
+def is_any(where: NDArray[np.bool_] | Floats) -> bool:
+    """Tell whether any is true (not 0); NumPy's `any` takes three times as long for a few numbers."""
+    return bool(np.count_nonzero(where))
+
+
+def is_all(where: NDArray[np.bool_] | Floats) -> bool:
+    """Tell whether all are true (not 0), as fast."""
+    return bool(np.count_nonzero(where) == where.size)
+
+
 class Profile(NamedTuple):
     """How often each state is met, and by how many noise variances it moves what it moves, in the order of STATES.
 

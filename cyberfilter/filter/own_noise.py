@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from cyberfilter.filter.model import Floats
+from cyberfilter.filter.model import Floats, is_any
 
 FIELDS: Final = ("outliers", "finest", "moves")
 """Sum of P(outlier) while learning; the least step between neighbours, and how many steps there were."""
@@ -33,6 +33,8 @@ def fresh(own: Floats) -> None:
 def meet(own: Floats, z: Floats, z_before: Floats) -> None:
     """Let the values (k) and those of the row before teach the resolution; NaN is missing."""
     step = np.abs(z - z_before)
+    if own[MOVES].min(initial=MOVES_MIN) >= MOVES_MIN and not is_any(step < own[FINEST]):
+        return
     moved = step > _SAME * np.maximum(np.abs(z), np.abs(z_before))
     own[FINEST] = np.where(moved & ~((own[MOVES] > 0) & (own[FINEST] <= step)), step, own[FINEST])
     own[MOVES] = np.minimum(own[MOVES] + moved, MOVES_MIN)

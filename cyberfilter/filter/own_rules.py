@@ -15,7 +15,7 @@ import numpy as np
 from cyberfilter.contract.index import Verdict
 from cyberfilter.filter import adaptivity, hypotheses, season, stuck
 from cyberfilter.filter.hypotheses import Found
-from cyberfilter.filter.model import Floats
+from cyberfilter.filter.model import Floats, is_any
 from cyberfilter.filter.season import Seasonal
 from cyberfilter.filter.start import START_DEGREES
 from cyberfilter.filter.stuck import Run
@@ -58,22 +58,27 @@ def expect(own: Floats, time_s: Floats, cadence_s: float) -> Floats:
 
 
 def before(  # noqa: PLR0917 - all that a row is
-    own: Floats, h: Floats, row: Row, value: Floats, known: Bools, cadence_s: float, model: Model
+    own: Floats, h: Floats, row: Row, value: Floats, started: Bools, known: Bools, cadence_s: float, model: Model
 ) -> Heard:
-    """Return what the filter is to hear of the values; the hypotheses h go back where a sensor is stuck from now on."""
+    """Return what the filter is to hear of the values; the hypotheses h go back where a sensor is stuck from now on.
+
+    What they knew is remembered as a run begins, also of one that is still learning: it may be stuck when it knows.
+    """
     run = stuck.step(own[_ROW["stuck"]], row.time, value, known)
     remembered = own[_ROW["before"]]
-    begins = run.began & known
-    if begins.any():
+    begins = run.began & started
+    if is_any(begins):
         remembered[:, begins] = hypotheses.moments(h[:, :, begins])
     told = None
-    if run.fired.any():
+    if is_any(run.fired):
         some = h[:, :, run.fired]
         told = np.stack(hypotheses.predict(some, Row._make(part[run.fired] for part in row), model))
         hypotheses.begin(some, remembered[:, run.fired])
         h[:, :, run.fired] = some
     pattern = season.expect(own[_ROW["season"]], row.time, cadence_s)
-    return Heard(np.where(run.stuck, np.nan, row.z - pattern), np.floor(row.time / cadence_s + 0.5), pattern, run, told)
+    z = row.z - pattern
+    np.copyto(z, np.nan, where=run.stuck)
+    return Heard(z, np.floor(row.time / cadence_s + 0.5), pattern, run, told)
 
 
 def expected(found: Found, heard: Heard) -> tuple[Floats, Floats, Floats]:
@@ -89,10 +94,10 @@ def after(  # noqa: PLR0917 - all that a row is
     own: Floats, h: Floats, row: Row, heard: Heard, due: Bools, cadence_s: float, model: Model
 ) -> Seasonal:
     """Let the season hear the values after the filter has; h begins anew where a pattern is found or is over."""
-    z = np.where(np.isnan(heard.z), np.nan, row.z)
+    z = np.where(heard.run.stuck, np.nan, row.z)
     seasonal = season.step(own[_ROW["season"]], row.time, z, cadence_s, due)
     anew = seasonal.found | seasonal.ended
-    if anew.any():
+    if is_any(anew):
         some = h[:, :, anew]
         noise = some[S, 0] if model.noise_known else np.maximum(seasonal.noise[anew], row.s_least[anew])
         hypotheses.begin(some, _begun(seasonal.level[anew], noise, _DEGREES))
@@ -128,6 +133,8 @@ def tell(judged: Judged, found: Found, heard: Heard, seasonal: Seasonal, *, able
     A stuck sensor is said before anything else but a missing value; that a season is over is said where the filter,
     which began anew then, has nothing to say.
     """
+    if not (is_any(heard.run.stuck) or is_any(seasonal.telling)):
+        return judged, found.p_change
     quiet = np.isin(judged.verdict, (Verdict.STEADY, Verdict.UNSURE)) & (judged.kind == "")
     gone = seasonal.telling & quiet & able
     flat = heard.run.stuck & able

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from cyberfilter.filter.model import Floats
+from cyberfilter.filter.model import Floats, is_any
 from cyberfilter.filter.period import COUNT
 from cyberfilter.filter.verdict import Bools
 
@@ -28,27 +28,28 @@ def fresh(own: Floats) -> None:
 
 def keep(own: Floats, time_s: Floats, z: Floats, cadence_s: float) -> Bools:
     """Put the values (k; NaN is missing) into their places; return where all are full."""
-    here = ~np.isnan(z)
-    begins = here & np.isnan(own[ORIGIN])
-    own[ORIGIN] = np.where(begins, time_s, own[ORIGIN])
+    here, origin = ~np.isnan(z), own[ORIGIN]
+    new = np.isnan(origin)
+    if is_any(new):
+        np.copyto(origin, time_s, where=here & new)
     place = np.floor(np.floor((time_s - own[ORIGIN]) / cadence_s + 0.5) / own[WIDTH])
     moved = here & (place > own[PLACE])
-    if moved.any():
+    if is_any(moved):
         _close(own, place, moved)
-    own[SUM] += np.where(here, z, 0.0)
+    np.add(own[SUM], z, out=own[SUM], where=here)
     own[HEARD] += here
     return np.asarray(here & (own[PLACE] >= COUNT))
 
 
 def _close(own: Floats, place: Floats, moved: Bools) -> None:
     """Write the mean of each place that is full; places that were skipped have none."""
-    column = np.flatnonzero(moved)
+    column = moved.nonzero()[0]
     heard, old = own[HEARD, column], own[PLACE, column]
     mean = np.where(heard > 0, own[SUM, column] / np.maximum(heard, 1.0), np.nan)
     own[KEPT + old.astype(np.int64) % COUNT, column] = mean
     skipped = place[column] - old - 1.0
     some = skipped > 0
-    if some.any():
+    if is_any(some):
         kept = own[KEPT:, column[some]]
         after = (np.arange(COUNT)[:, None] - old[some].astype(np.int64) - 1) % COUNT
         kept[after < skipped[some]] = np.nan

@@ -12,7 +12,7 @@ from cyberfilter.filter import interventions, memory
 from cyberfilter.filter.collapse import over
 from cyberfilter.filter.kernel import Model, Readout, advance, predict
 from cyberfilter.filter.memory import AT, ROW
-from cyberfilter.filter.model import Floats, Prior, Profile
+from cyberfilter.filter.model import Floats, Prior, Profile, is_all, is_any
 from cyberfilter.filter.start import START_COUNT, START_DEGREES, Begin, begin
 from cyberfilter.filter.tables import t_quantile
 from cyberfilter.filter.transform import Transform, band_back
@@ -115,7 +115,7 @@ class First(NamedTuple):
 
 def first(columns: Floats, started: Bools, rules: Rules) -> First | None:
     """Return what is expected where the filter has not started; None where all have."""
-    if started.all():
+    if is_all(started):
         return None
     kept = columns[ROW["kept"]]
     begun = begin(kept, rules.prior)
@@ -131,7 +131,8 @@ def band(predicted: tuple[Floats, Floats, Floats], early: First | None, rules: R
     if early is not None:
         mean, scale, half = (np.where(early.started, *both) for both in zip(predicted, early[1:], strict=True))
     back, low, high = band_back(rules.transform, mean, half)
-    return Forecasts(back, scale * rules.transform.stretch(mean), low, high)
+    sd = scale if rules.transform.plain else scale * rules.transform.stretch(mean)
+    return Forecasts(back, sd, low, high)
 
 
 def gap_of(columns: Floats, time_s: Floats, rules: Rules) -> tuple[Floats, Bools]:
@@ -139,7 +140,7 @@ def gap_of(columns: Floats, time_s: Floats, rules: Rules) -> tuple[Floats, Bools
     raw = (time_s - columns[AT["clock"]]) / rules.cadence_s
     gap = np.minimum(np.maximum(raw, 0.0), GAP_MAX)
     long = raw > GAP_MAX
-    if long.any():
+    if is_any(long):
         never = raw == np.inf
         gap[never], long[never] = 1.0, False
     return gap, long
@@ -192,9 +193,9 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules) -> Verdic
 def _read(columns: Floats, z: Floats, gap: Floats, nu: Floats, rules: Rules) -> Readout:
     """Return the readouts, of the filter where it has started, else of the first values; both change the columns."""
     started = columns[AT["n"]] > 0
-    if started.all():
+    if is_all(started):
         return _run(columns, z, gap, nu, rules)
-    if not started.any():
+    if not is_any(started):
         return _hold(columns, z, rules)
     merged = [np.empty((4, len(z))) if name in _OF_FOUR else np.empty(len(z)) for name in Readout._fields]
     for where, part in ((started, True), (~started, False)):
@@ -229,7 +230,7 @@ def hold(columns: Floats, z: Floats, rules: Rules) -> tuple[Begin, Bools]:
     kept[here] = np.broadcast_to(z, kept.shape)[here]
     begun = begin(kept, rules.prior)
     full = ~np.isnan(kept[-1])
-    if full.any():
+    if is_any(full):
         some = np.compress(full, columns, axis=1)
         some_begun = Begin(*(part[full] for part in begun))
         memory.start(some, some_begun, rules.profile.probability, rules.transform.noise_least)

@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from cyberfilter.filter import blocks, episodes, rarity, tails
-from cyberfilter.filter.model import Floats
+from cyberfilter.filter.model import Floats, is_all, is_any
 from cyberfilter.filter.weighing import over
 
 _LONG_RUN: Final = 12
@@ -29,7 +29,9 @@ _SPEAKS_EVERY: Final = np.array((1, *blocks.LENGTHS, _LONG_RUN), dtype=np.float6
 _SHARE: Final = np.array((0.05, *(0.09,) * blocks.COUNT, 0.5))
 _COUNT: Final = len(_SHARE)
 _WEIGHT: Final = np.log(_SPEAKS_EVERY * _SHARE)[:, None]
+_ALL: Final = over(np.repeat(_SHARE[:, None], 2, axis=1))[0]
 _OFTEN: Final = 0.01
+_OFTEN_SURPRISE: Final = -np.log(_OFTEN)
 _WORTH: Final = 5.0
 """Surprises that the claim to be calibrated is worth, before there were any."""
 _STATED_MAX: Final = 100.0
@@ -65,10 +67,10 @@ def fresh(own: Floats) -> None:
 def step(own: Floats, datum: Datum) -> tuple[Floats, Floats]:
     """Return score and surprise (k); own (HEIGHT, k) then remembers the datum. NaN where z is."""
     here = ~np.isnan(datum.z)
-    if here.all():
+    if is_all(here):
         return _step(own, datum)
     score, surprise = np.full_like(datum.z, np.nan), np.full_like(datum.z, np.nan)
-    if here.any():
+    if is_any(here):
         some = np.compress(here, own, axis=1)
         score[here], surprise[here] = _step(some, Datum._make(part[here] for part in datum))
         own[:, here] = some
@@ -82,18 +84,20 @@ def _step(own: Floats, datum: Datum) -> tuple[Floats, Floats]:
     means, figures[1:-1] = blocks.step(own[_CLOCKS], datum.z, datum.tick, datum.noise, datum.noise_least)
     usual = means[blocks.LENGTHS.index(_LONG_RUN)]
     closed = ~np.isnan(usual)
-    if closed.any():
+    if is_any(closed):
         some = np.compress(closed, own[_RARITY], axis=1)
         figures[-1, closed] = rarity.step(some, usual[closed], datum.noise_least[closed])
         own[_RARITY][:, closed] = some
     own_tails = own[_TAILS].reshape(tails.HEIGHT, -1)
-    heard = over(np.where(tails.knows(own_tails).reshape(figures.shape), _SHARE[:, None], 0.0))
+    known, heard = tails.knows(own_tails), _ALL
+    if not is_all(known):
+        heard = over(np.where(known.reshape(figures.shape), _SHARE[:, None], 0.0))
     surprise = _realised(own[_REALISED], _rarest(own_tails, figures), heard)
     alarming = episodes.step(own[_EPISODES], surprise)
     return -np.expm1(-alarming), -np.expm1(-surprise)
 
 
-def _realised(own: Floats, surprise: Floats, heard: Floats) -> Floats:
+def _realised(own: Floats, surprise: Floats, heard: Floats | np.float64) -> Floats:
     """Return the surprises, less the log of how often a stated 1 of 100 came, over how often it should have.
 
     The parts are not independent, and a trend or a season gives some of them figures that no tail fits. `heard` is
@@ -102,13 +106,17 @@ def _realised(own: Floats, surprise: Floats, heard: Floats) -> Floats:
     stated, seen = own
     ratio = (seen + _WORTH) / (stated + _WORTH)
     keep = np.where(stated < _STATED_MAX, 1.0, 1.0 - _OFTEN / _STATED_MAX)
-    own[0], own[1] = stated * keep + _OFTEN * heard, seen * keep + (surprise > -np.log(_OFTEN))
+    own[0], own[1] = stated * keep + _OFTEN * heard, seen * keep + (surprise > _OFTEN_SURPRISE)
     return np.where(surprise > 0.0, np.maximum(surprise - np.log(ratio), 0.0), 0.0)
 
 
 def _rarest(own: Floats, figures: Floats) -> Floats:
     """Return the largest -ln p of each series, weighed by its part's share; 0 where nothing speaks."""
-    which = np.flatnonzero(~np.isnan(figures))
+    there, k = ~np.isnan(figures), figures.shape[1]
+    if not is_any(there[1:]) and is_all(there[0]):  # most rows: only the own clock speaks
+        rare = tails.step(own[:, :k], figures[0])
+        return np.where(rare > 0.0, np.maximum(np.minimum(rare + _WEIGHT[0], tails.SURPRISE_MAX), 0.0), 0.0)
+    which = np.flatnonzero(there)
     some = own[:, which]
     rare = np.zeros_like(figures)
     rare.reshape(-1)[which] = tails.step(some, figures.reshape(-1)[which])

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyberfilter.filter import places
-from cyberfilter.filter.model import Floats
+from cyberfilter.filter.model import Floats, is_any
 from cyberfilter.filter.period import COEFFICIENTS, COUNT, Pattern, pattern_of, waves
 from cyberfilter.filter.verdict import Bools
 from cyberfilter.filter.weighing import over
@@ -95,7 +95,7 @@ def expect(own: Floats, time_s: Floats, cadence_s: float) -> Floats:
     """Return what the pattern adds at these times (k), on the scale of the filter; 0 where there is none."""
     there = own[AT["period"]] > 0
     pattern = np.zeros_like(time_s)
-    if there.any():
+    if is_any(there):
         some = own[:, there]
         turn = some[AT["turn"]] + _speed(some) * (time_s[there] - some[AT["time"]]) / cadence_s
         pattern[there] = over(some[_ROW["coefficients"]] * waves(turn))
@@ -108,36 +108,40 @@ def step(own: Floats, time_s: Floats, z: Floats, cadence_s: float, due: Bools) -
     It is also looked for where it is `due`: what was learned from the first values is about to be used.
     """
     k = len(z)
-    own[AT["telling"]] = np.maximum(own[AT["telling"]] - 1.0, 0.0)
-    found, ended = np.zeros(k, dtype=bool), np.zeros(k, dtype=bool)
-    level, noise = np.full(k, np.nan), np.full(k, np.nan)
+    telling = own[AT["telling"]]
+    if is_any(telling):
+        np.maximum(telling - 1.0, 0.0, out=telling)
+    found, ended = np.zeros((2, k), dtype=bool)
+    level, noise = np.full((2, k), np.nan)
     there = own[AT["period"]] > 0
     ring = own[_ROW["places"]]
-    full = places.keep(ring, time_s, z, cadence_s) & ~there
-    if there.any():
+    full = places.keep(ring, time_s, z, cadence_s)
+    if is_any(there):
+        full &= ~there
         some = own[:_FOLLOWED, there]
         ended[there] = _follow(some, time_s[there], z[there], cadence_s)
         own[:_FOLLOWED, there] = some
-    if ended.any():
-        some = own[:, ended]
-        sure = _end(some, cadence_s)
-        level[ended], noise[ended] = some[AT["on"]], some[AT["noise"]]
-        own[:, ended] = some
-        ended[ended] = sure
-    early = (ring[places.PLACE] >= _EARLY_LEAST) & (ring[places.WIDTH] == 1.0) & due & ~there
-    look = full | early
-    if look.any():
+        if is_any(ended):
+            some = own[:, ended]
+            sure = _end(some, cadence_s)
+            level[ended], noise[ended] = some[AT["on"]], some[AT["noise"]]
+            own[:, ended] = some
+            ended[ended] = sure
+    look = full
+    if is_any(due):
+        look = full | ((ring[places.PLACE] >= _EARLY_LEAST) & (ring[places.WIDTH] == 1.0) & due & ~there)
+    if is_any(look):
         some = own[:, look]
         found[look] = _look(some, time_s[look], cadence_s)
         level[look], noise[look] = some[AT["on"]], some[AT["noise"]]
         own[:, look] = some
-    full &= ~found
-    if full.any():
+        full = full & ~found
+    if is_any(full):
         some = ring[:, full]
         places.widen(some, cadence_s)
         ring[:, full] = some
     since, size, chance = (own[AT[name]].copy() for name in ("ended", "size", "chance"))
-    return Seasonal(found, ended, level, noise, own[AT["telling"]] > 0, since, size, chance)
+    return Seasonal(found, ended, level, noise, telling > 0, since, size, chance)
 
 
 def residuals(own: Floats, cadence_s: float) -> Floats:

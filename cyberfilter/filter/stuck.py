@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from cyberfilter.filter.model import Floats
+from cyberfilter.filter.model import Floats, is_any
 from cyberfilter.filter.verdict import Bools
 
 VALUE, SINCE, RUN, PAIRS, SAME, AFTER, AGAIN, STUCK = range(8)
@@ -56,15 +56,20 @@ def step(own: Floats, time_s: Floats, value: Floats, known: Bools) -> Run:
 
     Nothing is stuck where it is not `known` yet how the series repeats itself; a stuck sensor teaches no habits.
     """
+    last = own[VALUE]
+    same = value == last  # what is missing equals nothing
+    if not (is_any(same) or is_any(own[RUN]) or is_any(np.isnan(value - last))):
+        return _moving(own, time_s, value, same)
     here = ~np.isnan(value)
-    same = here & (value == own[VALUE])
     pair = here & ~np.isnan(own[VALUE])
     repeated = own[RUN] > 0
     own[RUN] = np.where(same, own[RUN] + 1.0, np.where(here, 0.0, own[RUN]))
     own[SINCE] = np.where(here & ~same, time_s, own[SINCE])
     own[VALUE] = np.where(here, value, own[VALUE])
-    chance, able = _chance(own)
-    stuck = (own[RUN] >= RUN_LEAST) & (chance < CHANCE) & able & known
+    chance, stuck = np.ones_like(value), (own[RUN] >= RUN_LEAST) & known
+    if is_any(stuck):
+        chance[stuck], able = _chance(own[:, stuck])
+        stuck[stuck] = able & (chance[stuck] < CHANCE)
     learns = pair & ~(stuck & same)
     kept = np.where(learns, _KEPT, 1.0)
     for count, counted in ((PAIRS, pair), (SAME, same), (AFTER, pair & repeated), (AGAIN, same & repeated)):
@@ -72,6 +77,14 @@ def step(own: Floats, time_s: Floats, value: Floats, known: Bools) -> Run:
     fired = stuck & (own[STUCK] == 0.0)
     own[STUCK] = stuck
     return Run(stuck, own[SINCE].copy(), chance, same & (own[RUN] == 1.0), fired)
+
+
+def _moving(own: Floats, time_s: Floats, value: Floats, nothing: Bools) -> Run:
+    """Return the same as `step`, where every value differs from the last one and no run is going on."""
+    own[VALUE], own[SINCE], own[STUCK] = value, time_s, 0.0
+    own[PAIRS : AGAIN + 1] *= _KEPT
+    own[PAIRS] += 1.0
+    return Run(nothing, time_s, np.ones_like(value), nothing, nothing)
 
 
 def _chance(own: Floats) -> tuple[Floats, Bools]:

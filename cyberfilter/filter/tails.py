@@ -59,12 +59,15 @@ def step(own: Floats, x: Floats) -> Floats:
     fades = np.where(own[N] >= _VALUES_MAX, 1.0 - 1.0 / _VALUES_MAX, 1.0)
     excess = np.maximum(own[MEAN] - u, _TINY)
     surprise = np.zeros_like(x)
-    if over.any():
-        some = own[:, over]
-        surprise[over] = np.where(known[over], _surprise(some, x[over]), 0.0)
-        _learn(some, x[over])
-        own[:, over] = some
-    own[N], own[OVER] = own[N] * fades + 1.0, own[OVER] * fades + over
+    which = over.nonzero()[0]
+    if which.size:
+        some = own[:, which]
+        surprise[which] = np.where(known[which], _surprise(some, x[which]), 0.0)
+        _learn(some, x[which])
+        own[:, which] = some
+    own[N : OVER + 1] *= fades
+    own[N] += 1.0
+    own[OVER] += over
     # the density at the threshold is about share / mean excess
     own[U] = u + excess * (over - _SHARE) / (_SHARE * own[N])
     return surprise

@@ -34,6 +34,11 @@ class Transform(NamedTuple):
     stretch: Callable[[Floats], Floats]
     noise_least: float = 0.0
 
+    @property
+    def plain(self) -> bool:
+        """Whether the scale is the value's own."""
+        return self.back is _same
+
 
 def _same(x: Floats) -> Floats:
     return x
@@ -106,6 +111,8 @@ def band_back(transform: Transform, mean: Floats, half: Floats) -> tuple[Floats,
     Quantiles go back as they are, so low <= mean <= high; away from `none` the mean is therefore the median. A mean
     beyond the scale's end (a rising ratio near 1) counts as that end, so that the band never shrinks to a point.
     """
+    if transform.plain:
+        return mean, mean - half, mean + half
     ends = transform.forward(np.array([transform.low, transform.high]))
     centre = np.clip(mean, ends[0], ends[1])
     return transform.back(centre), transform.back(centre - half), transform.back(centre + half)

@@ -13,7 +13,7 @@ import numpy as np
 
 from cyberfilter.filter import collapse
 from cyberfilter.filter.kernel import Bools
-from cyberfilter.filter.model import Floats, Profile
+from cyberfilter.filter.model import Floats, Profile, is_all, is_any
 
 FIELDS: Final = ("m0", "m1", "c00", "c01", "c11", "s", "n", "weight", "born", "since", "kind", "base")
 """Level, slope, their covariance, noise variance and its degrees, log weight; at which count and time it was born, as
@@ -108,7 +108,7 @@ def evolve(h: Floats, row: Row, model: Model) -> Floats:
     shift is no step.
     """
     gap, r00, r01 = row.gap, h[C00], h[C01]
-    if (gap == 1.0).all():  # times one changes nothing
+    if is_all(gap == 1.0):  # times one changes nothing
         r00 += r01
         r01 += h[C11]
         r00 += r01
@@ -118,14 +118,14 @@ def evolve(h: Floats, row: Row, model: Model) -> Floats:
         r00 += gap * (r01 + moved)
         r01[:] = moved
         h[M0] += gap * h[M1]
-    if (row.adaptivity < 1).any():
+    if is_any(row.adaptivity < 1):
         lost = np.exp(-gap * np.log(row.adaptivity))
         most, wide = _WIDEST * h[S], r00 * lost
-        if (wide > most).any():
+        if is_any(wide > most):
             lost = np.where(wide > most, np.maximum(1.0, most / np.maximum(r00, TINY)), lost)
         r00 *= lost
         r01 *= np.sqrt(lost)
-    if row.reset.any():
+    if is_any(row.reset):
         r00 += np.where(row.reset, model.level[1], 0.0) * h[S]
     return h
 

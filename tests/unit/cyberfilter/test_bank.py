@@ -180,8 +180,8 @@ def test_what_is_learned_forgets_nothing_until_it_is_learned():
     bank, forgetful = Bank(1, filter="classic", commission=100), Bank(1, filter="classic", commission=0)
     for one in (bank, forgetful):
         said(one, np.random.default_rng(8).normal(0, 1, 100))
-    assert bank._block[AT["n"], 0] == pytest.approx(96)
-    assert forgetful._block[AT["n"], 0] < 50
+    assert bank._columns.row(AT["n"], np.array([0]))[0] == pytest.approx(96)
+    assert forgetful._columns.row(AT["n"], np.array([0]))[0] < 50
 
 
 def test_a_ratio_is_filtered_on_its_own_scale_and_shown_in_its_own_unit():

@@ -116,7 +116,7 @@ def test_memory_does_not_grow_with_the_rows():
     size = len(bank.save())
     for at in range(300):
         bank.update([0, 1, 2], [float(at)] * 3, noise(3, seed=at))
-    assert bank._block.shape[0] == HEIGHT
+    assert len(bank._columns.take(np.arange(3))) == HEIGHT
     assert abs(len(bank.save()) - size) < 64
 
 
@@ -129,7 +129,7 @@ def test_how_fast_a_level_wanders_is_learned_and_then_frozen():
     for at in range(400):
         bank.update(np.arange(80), np.full(80, float(at)), values[:, at])
         if at in {249, 399}:
-            learned.append(bank._block[AT["adaptivity"], :80].copy())
+            learned.append(bank._columns.row(AT["adaptivity"], np.arange(80)))
     assert learned[0][:40].mean() > 0.95
     assert learned[0][40:].mean() < 0.8
     np.testing.assert_array_equal(learned[1], learned[0])

@@ -155,9 +155,9 @@ def test_one_that_has_learned_takes_the_new_adaptivity_pools_the_noise_and_keeps
 def test_other_series_are_left_alone():
     bank = Bank(3, filter="hypotheses")
     fed(bank, np.random.default_rng(8).normal(size=(3, 20)))
-    before = bank._block.copy()
+    before = bank._columns.take(np.arange(3)).copy()
     bank.adopt([1], known())
-    np.testing.assert_array_equal(bank._block[:, [0, 2]], before[:, [0, 2]])
+    np.testing.assert_array_equal(bank._columns.take(np.arange(3))[:, [0, 2]], before[:, [0, 2]])
 
 
 def test_a_batch_of_adopters_gives_what_single_ones_give_also_over_a_checkpoint():

@@ -40,6 +40,15 @@ def test_a_flat_line_is_stuck_within_ten_rows_and_no_other_change():
     assert (said.p_change[84:] > 0.9).all()
 
 
+def test_a_sensor_that_got_stuck_while_learning_goes_back_to_what_it_knew_then():
+    values = noise(90, 3)
+    values[LEARNED - 3 : 75] = values[LEARNED - 3]
+    said = run(values)
+    assert (said.verdict[70] == "stuck").all()
+    assert (np.abs(said.level[70:]) < 1.0).all()
+    assert (said.sigma[70:] > 0.5).all()
+
+
 def test_a_stuck_sensor_teaches_the_filter_nothing():
     values = noise(140, 40)
     values[80:120] = 2.5

@@ -90,7 +90,8 @@ def _copies(group: GroupState, names: list[str]) -> None:
     """Give every machine a column of its own that is the one of the first."""
     bank, own = Bank.load(group.bank), list(group.series)
     bank.join((len(names) - 1) * len(own))
-    bank._block[:, : len(names) * len(own)] = np.tile(bank._block[:, : len(own)], len(names))
+    first = bank._columns.take(np.arange(len(own)))
+    bank._columns.put(np.arange(len(names) * len(own)), np.tile(first, len(names)))
     group.series = [series._replace(device=name) for name in names for series in own]
     group.counts, group.ends, group.bank = group.counts * len(names), group.ends * len(names), bank.save()
 
