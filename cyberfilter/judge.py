@@ -126,7 +126,7 @@ class _Group:
             self._bank.join(len(fresh))
         if fresh:
             self.ends = np.concatenate((self.ends, np.full((len(fresh), ENDS_COUNT), np.nan)))
-        if self._bank.filter != "classic":
+        if self._bank.adopts:
             for series in fresh:
                 known = self._lesson(series)
                 if known is not None:
@@ -140,13 +140,13 @@ class _Group:
 
     def learned(self, wanted: Sequence[Series]) -> Learned | None:
         """Return what these series, which are in it, have learned; None where the filter can't hand it on."""
-        if self._bank is None or not wanted or self._bank.filter == "classic":
+        if self._bank is None or not wanted or not self._bank.adopts:
             return None
         return self._bank.learned([self.numbers[series] for series in wanted])
 
     def adopt(self, wanted: Sequence[Series], given: Learned) -> None:
         """Let these series, which are in it, go by what was learned elsewhere."""
-        if self._bank is not None and wanted and self._bank.filter != "classic":
+        if self._bank is not None and wanted and self._bank.adopts:
             self._bank.adopt([self.numbers[series] for series in wanted], given)
 
     def judge(self, queue: Sequence[Closed], notices: Notices) -> Iterator[list[Verdicted]]:

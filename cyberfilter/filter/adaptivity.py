@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from cyberfilter.filter.counts import weigher
 from cyberfilter.filter.hypotheses import degrees
 from cyberfilter.filter.kernel import State
 from cyberfilter.filter.model import Floats
@@ -18,6 +19,7 @@ from cyberfilter.filter.weighing import (
     C00,
     C01,
     C11,
+    CHANCE_RATE,
     M0,
     M1,
     MOVED_COUNT,
@@ -28,7 +30,6 @@ from cyberfilter.filter.weighing import (
     S,
     evolve,
     over,
-    weigh,
 )
 
 DISCOUNTS: Final = np.array([1.0, 0.98, 0.95, 0.9, 0.8, 0.65, 0.5])
@@ -36,6 +37,8 @@ DISCOUNTS: Final = np.array([1.0, 0.98, 0.95, 0.9, 0.8, 0.65, 0.5])
 STILL_ODDS: Final = 4.0
 """By how much likelier a level that stays is at first than any one that wanders: 250 values hardly tell .98 from 1, and
 each hundredth less costs small steps."""
+_CHANCE_ODDS: Final = 3.0
+"""By so much more where counts are rare: many of them say nothing of it."""
 FIELD_COUNT: Final = WEIGHT + 1
 GRID: Final = DISCOUNTS[:, None]
 _PRIOR: Final = np.where(GRID < 1, 0.0, np.log(STILL_ODDS))
@@ -57,16 +60,18 @@ def learn(grid: Floats, row: Row, model: Model) -> Floats:
     gone = np.isnan(row.z)
     grid[:MOVED_COUNT] = evolve(grid, row._replace(adaptivity=GRID), model)[:MOVED_COUNT]
     unmet = grid[:, :, gone]
-    rate = 2.0 * model.rates[1] * row.gap
+    rate = 2.0 * model.rates[1] * row.gap / (CHANCE_RATE if model.observed else 1.0)
     step = grid.copy()
     step[C00] += model.level[1] * step[S]
     step[WEIGHT] += np.log(np.maximum(-np.expm1(-rate), TINY))
     grid[WEIGHT] -= rate
     both = np.concatenate((grid, step), axis=1)
-    weigh(both, np.where(gone, grid[M0, 0], row.z), row, model)
+    weigher(model)(both, np.where(gone, grid[M0, 0], row.z), row, model)
     grid[:] = _merged(both[:, : len(GRID)], both[:, len(GRID) :], noise_known=model.noise_known)
     grid[:, :, gone] = unmet
     w = np.exp(grid[WEIGHT])
+    if model.observed:
+        w[0] *= _CHANCE_ODDS
     return np.asarray(over(w * GRID) / over(w))
 
 

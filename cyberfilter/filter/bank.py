@@ -19,12 +19,13 @@ from collector.contract.errors import Misconfigured, Refusal
 from collector.contract.limits import NUMBER_ABS_MAX
 from cyberfilter.filter import hypothesis_rows, interventions, learned, memory, rows, weighing
 from cyberfilter.filter.belief import Belief
+from cyberfilter.filter.counts import OBSERVED, begin_of
 from cyberfilter.filter.kernel import model_of
 from cyberfilter.filter.learned import Learned
 from cyberfilter.filter.model import PROFILES, Floats, Prior, Profile, check_prior, check_profile, is_all, is_any
 from cyberfilter.filter.panels import Indices, Panels
 from cyberfilter.filter.rows import Forecasts, Rules, Verdicts
-from cyberfilter.filter.start import START_COUNT, begin
+from cyberfilter.filter.start import START_COUNT
 from cyberfilter.filter.transform import TRANSFORMS
 
 CHUNK: Final = 2048
@@ -89,14 +90,16 @@ class Bank:
         self._prior = check_prior(Prior() if prior is None else Prior(*prior))
         known = self._prior.noise is not None and np.isinf(self._prior.noise[1])
         self._commission = commission
+        observed = OBSERVED.get(transform) if filter == "hypotheses" else None
         self._rules = Rules(
             model=model_of(check_profile(profile), noise_known=bool(known)),
             profile=profile,
             prior=self._prior,
-            transform=TRANSFORMS[transform],
+            transform=observed.link if observed else TRANSFORMS[transform],
             cadence_s=cadence_s,
             variance_discount=variance_discount,
             learning_count=commission if self._prior.noise is None else 0,
+            observed=observed,
         )
         self._name = filter
         self._filter = _filter(filter, self._rules)
@@ -126,7 +129,9 @@ class Bank:
         level, _, noise = self._prior
         if level is not None and noise is not None:
             at_level = np.full((START_COUNT, columns.shape[1]), level[0])
-            memory.start(columns, begin(at_level, self._prior), self._rules.profile.probability)
+            memory.start(
+                columns, begin_of(self._rules.observed, at_level, self._prior), self._rules.profile.probability
+            )
             self._filter.start(columns)
 
     def update(self, series: ArrayLike, time_s: ArrayLike, value: ArrayLike) -> Verdicts:
@@ -182,6 +187,11 @@ class Bank:
         """How many values of its own a series learns from before what it has learned is frozen."""
         return self._rules.learning_count
 
+    @property
+    def adopts(self) -> bool:
+        """Whether a series may go by what others learned: not where its noise is known, or is mere chance."""
+        return self._filter.adopt is not None and not (self._rules.model.noise_known or self._rules.observed)
+
     def learned(self, series: ArrayLike) -> Learned:
         """Return what each series (k) has learned so far; a Refusal where the filter is the classic one."""
         if self._filter.read is None:
@@ -207,8 +217,8 @@ class Bank:
         index = self._indices(series)
         if self._filter.adopt is None:
             raise Refusal("not_learned", f"filter {self._name} learns nothing that could be handed on")
-        if self._rules.model.noise_known:
-            raise Refusal("not_learned", "the prior says that the noise is known: there is nothing to adopt")
+        if not self.adopts:
+            raise Refusal("not_learned", "the noise is known, or mere chance: there is nothing to adopt")
         columns = self._columns.take(index)
         self._filter.adopt(columns, learned.check(given, len(index)))
         self._columns.put(index, columns)
@@ -331,7 +341,11 @@ def _filter(name: str, rules: Rules) -> _Filter:
             intervene=partial(rows.intervene, rules=rules),
             accept=partial(rows.accept, rules=rules),
         )
-    model = weighing.model_of(rules.profile, noise_known=rules.model.noise_known)
+    model = weighing.model_of(
+        rules.profile,
+        noise_known=rules.model.noise_known,
+        observed=rules.transform.name if rules.observed else "",
+    )
     return _Filter(
         height=hypothesis_rows.HEIGHT,
         chunk=HYPOTHESES_CHUNK,

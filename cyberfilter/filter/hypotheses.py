@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from cyberfilter.filter.births import FREE, LEVEL, RINGS, SLOPE, START, give_birth
+from cyberfilter.filter.counts import OBSERVED, weigher
 from cyberfilter.filter.kernel import Bools, State
 from cyberfilter.filter.model import Floats, is_any
 from cyberfilter.filter.tables import normal_cdf, t_quantile
@@ -34,7 +35,6 @@ from cyberfilter.filter.weighing import (
     evolve,
     mixture,
     over,
-    weigh,
 )
 
 LOOK_BACK: Final = 100
@@ -114,6 +114,8 @@ def predict(h: Floats, row: Row, model: Model) -> tuple[Floats, Floats, Floats]:
 
 
 def _expected(moments: Floats, row: Row, model: Model) -> tuple[Floats, Floats, Floats]:
+    if model.observed:  # the third figure is by how much more counts vary than chance has it
+        return moments[M0], np.sqrt(moments[C00]), row.s_least
     scale = np.sqrt(moments[C00] + moments[S])
     nu = np.full_like(scale, np.inf) if model.noise_known else row.discount * moments[N]
     return moments[M0], scale, scale * t_quantile(nu)
@@ -131,11 +133,11 @@ def advance(h: Floats, row: Row, model: Model) -> Found:
     if some_gone:
         unmet, z = h[:, :, gone], np.where(gone, mixed.moments[M0], z)
     give_birth(h, mixed, row, ~gone, model)
-    p_outlier, log_evidence, w = weigh(h, z, row, model)
+    p_outlier, log_evidence, w = weigher(model)(h, z, row, model)
     if some_gone:
         h[:, :, gone], w[:, gone] = unmet, np.exp(unmet[WEIGHT])
         p_outlier, log_evidence = np.where(gone, model.outlier, p_outlier), np.where(gone, np.nan, log_evidence)
-    return _read(h, w, row, (p_outlier, log_evidence), expected)
+    return _read(h, w, row, (p_outlier, log_evidence), expected, model)
 
 
 class _Change(NamedTuple):
@@ -150,8 +152,8 @@ class _Change(NamedTuple):
     doubt: Floats
 
 
-def _read(
-    h: Floats, w: Floats, row: Row, told: tuple[Floats, Floats], expected: tuple[Floats, Floats, Floats]
+def _read(  # noqa: PLR0917 - all that a datum said
+    h: Floats, w: Floats, row: Row, told: tuple[Floats, Floats], expected: tuple[Floats, Floats, Floats], model: Model
 ) -> Found:
     old, sort = h[BORN, FREE] <= row.heard - LOOK_BACK, h[KIND, FREE]
     free = w[FREE] * ~(old | (sort == START))
@@ -159,12 +161,13 @@ def _read(
     for kind, ring in RINGS.items():
         mass[kind - LEVEL] = over(np.concatenate((w[ring], free * (sort == kind))))
     p_change, mean = np.minimum((mass[0] + mass[1]) + mass[2], 1.0), over(w * h[: M1 + 1], axis=1)
-    change = _change(h, w, free, mass, row, p_change > WORTH)
+    change = _change(h, w, free, mass, row, p_change > WORTH, model)
+    variance = row.s_least * OBSERVED[model.observed].noise(mean[M0]) if model.observed else over(w * h[S])
     return Found(
         level=mean[M0],
         slope=mean[M1],
         p_slope_negative=over(w * normal_cdf(-h[M1] / np.sqrt(np.maximum(h[C11], TINY)))),
-        sigma=np.sqrt(over(w * h[S])),
+        sigma=np.sqrt(variance),
         log_evidence=told[1],
         p_change=p_change,
         p_kind=mass.max(axis=0),
@@ -182,7 +185,9 @@ def _read(
     )
 
 
-def _change(h: Floats, w: Floats, free: Floats, mass: Floats, row: Row, where: Bools) -> _Change:  # noqa: PLR0917
+def _change(  # noqa: PLR0917 - all that a row is
+    h: Floats, w: Floats, free: Floats, mass: Floats, row: Row, where: Bools, model: Model
+) -> _Change:
     """Return the likeliest change where one is worth a look; elsewhere 0, the kind LEVEL, and the rest NaN."""
     series = where.nonzero()[0]
     if not series.size:
@@ -198,6 +203,8 @@ def _change(h: Floats, w: Floats, free: Floats, mass: Floats, row: Row, where: B
     kind = mass[:, series].argmax(axis=0) + LEVEL
     likeliest = np.where(h[KIND][:, series] == kind, recent, -1.0).argmax(axis=0)
     m0, m1, c00, _, c11, s, n, _, born, since, _, before = h[:, likeliest, series]
+    if model.observed:
+        s = row.s_least[series] * OBSERVED[model.observed].noise(before)
     # a level was known when the change came as well as so many values, or as its wandering, let it be
     known = s * np.maximum(1.0 - row.adaptivity[series], 1.0 / (np.maximum(born, 0.0) + 1.0))
     doubt = np.where(kind == LEVEL, c00 + known, np.where(kind == SLOPE, c11, s / (2.0 * n)))

@@ -15,6 +15,7 @@ import numpy as np
 from cyberfilter.filter import (
     adaptivity,
     belief,
+    dispersion,
     hypotheses,
     interventions,
     learned,
@@ -26,7 +27,7 @@ from cyberfilter.filter import (
 from cyberfilter.filter.belief import Belief
 from cyberfilter.filter.births import COUNT, LEVEL
 from cyberfilter.filter.hypotheses import Found
-from cyberfilter.filter.hypothesis_words import Past, judge, told, trusted
+from cyberfilter.filter.hypothesis_words import Known, Past, judge, told, trusted
 from cyberfilter.filter.learned import Learned
 from cyberfilter.filter.memory import AT, ROW
 from cyberfilter.filter.model import Floats, is_all, is_any
@@ -44,6 +45,7 @@ from cyberfilter.filter.rows import (
     remember,
 )
 from cyberfilter.filter.start import START_COUNT, Begin
+from cyberfilter.filter.transform import TRANSFORMS
 from cyberfilter.filter.verdict import Bools, Judged
 from cyberfilter.filter.weighing import FIELDS, M0, WEIGHT, Model, Row, over
 
@@ -60,6 +62,7 @@ _OWN: Final = (
     ("rules", own_rules.HEIGHT),
     ("named", 1),  # 1: the last row told a change
     ("noise", own_noise.HEIGHT),
+    ("counts", dispersion.HEIGHT),
 )
 _STARTS: Final = np.cumsum([memory.HEIGHT] + [width for _, width in _OWN]).tolist()
 _ROW: Final = {name: slice(at, at + width) for (name, width), at in zip(_OWN, _STARTS, strict=False)}
@@ -112,27 +115,32 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
     """Return what the rows say; the columns (height, k; contiguous) then remember them. NaN is missing."""
     started, learning = columns[AT["n"]] > 0, _learning(columns, rules)
     begun = first(columns, started, rules)
-    row = _row(columns, time_s, rules.transform.forward(value), started, learning, rules)
+    met = value if rules.observed else rules.transform.forward(value)
+    row = _row(columns, time_s, met, started, learning, rules)
     own, h, gone = columns[_ROW["rules"]], _hypotheses(columns), np.isnan(value)
     heard = own_rules.before(own, h, row, value, started, started & ~learning, rules.cadence_s, model)
     found = _find(columns, row._replace(z=heard.z), started, rules, model)
     expected = band(own_rules.expected(found, heard), begun, rules)
     scored = found
     due = columns[AT["values"]] + ~gone == rules.learning_count
-    seasonal = own_rules.after(own, h, row, heard, due, rules.cadence_s, model)
+    patterned = row._replace(z=np.full_like(value, np.nan)) if rules.observed else row
+    seasonal = own_rules.after(own, h, patterned, heard, due, rules.cadence_s, model)
     _relearn(columns, seasonal.found, row, rules, model)
     if not rules.transform.plain:
         seasonal = seasonal._replace(size=seasonal.size * rules.transform.stretch(found.level))
-    found = told(found, columns[_ROW["noise"]][OUTLIERS], rules, model)
+    found = told(found, columns[_ROW["noise"]][OUTLIERS], row.adaptivity, rules, model)
     past = Past(*(columns[row] for row in _PAST))
     early = ~started | (learning & ~learned.adopted(columns[_ROW["learned"]]))
     meant = judge(found, past, missing=gone, early=early, starting=~started)
     judged, p_change = own_rules.tell(meant, found, heard, seasonal, able=~early & ~gone)
     found = found._replace(p_change=p_change)
-    alarm = _score(columns, row, heard, scored, started)
+    alarm = _score(columns, row, heard, scored, started, rules)
     verdicts = _verdicts((time_s, value), expected, found, judged, alarm)
     np.copyto(past.named, meant.p == meant.p, where=~gone)  # what is told has a probability, else NaN
-    own_noise.meet(columns[_ROW["noise"]], row.z, rules.transform.forward(columns[AT["value_1"]]))
+    if rules.observed and rules.observed.dispersed:
+        dispersion.vary(columns[_ROW["counts"]], heard.z, columns[AT["value_1"]], learning)
+    elif not rules.observed:
+        own_noise.meet(columns[_ROW["noise"]], row.z, rules.transform.forward(columns[AT["value_1"]]))
     columns[_AT["outlier_2"]] = columns[_AT["outlier_1"]]
     columns[_AT["outlier_1"]], columns[_AT["value_2"]] = found.p_outlier, columns[AT["value_1"]]
     remember(columns, verdicts, started)
@@ -187,7 +195,8 @@ def believe(columns: Floats, most: int, rules: Rules, model: Model) -> list[Beli
         return []
     h, last = _hypotheses(columns)[:, :, 0], float(columns[_AT["heard"], 0]) - 1.0
     p, p_young = belief.changed(h, last)
-    sure = trusted(np.array([p]), np.array([p_young]), columns[_ROW["noise"]][OUTLIERS], rules, model)
+    known = Known(columns[_ROW["noise"]][OUTLIERS], columns[_AT["adaptivity"]])
+    sure = trusted(np.array([p]), np.array([p_young]), known, rules, model)
     return belief.beliefs(h, last, rules.transform, float(sure[0]), most)
 
 
@@ -219,6 +228,10 @@ def _row(  # noqa: PLR0917 - the columns of one step
 ) -> Row:
     gap, reset = gap_of(columns, time_s, rules)
     kept = columns[_AT["adaptivity"]]
+    if rules.observed:
+        least = dispersion.dispersion(columns[_ROW["counts"]])
+    else:
+        least = np.maximum(columns[AT["s_least"]], own_noise.least_variance(columns[_ROW["noise"]]))
     return Row(
         z=z,
         time=time_s,
@@ -227,7 +240,7 @@ def _row(  # noqa: PLR0917 - the columns of one step
         heard=columns[_AT["heard"]].copy(),
         discount=discount_of(learning, rules),
         adaptivity=kept if is_all(started) else np.where(started, kept, 1.0),
-        s_least=np.maximum(columns[AT["s_least"]], own_noise.least_variance(columns[_ROW["noise"]])),
+        s_least=least,
     )
 
 
@@ -253,7 +266,8 @@ def _find(columns: Floats, row: Row, started: Bools, rules: Rules, model: Model)
 def _run(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
     learning, noise = _learning(columns, rules), columns[_ROW["noise"]]
     seen = np.minimum(columns[_AT["heard"]], max(rules.learning_count - START_COUNT, 0))
-    model = model._replace(outlier=own_noise.outlier_share(noise, seen, model.outlier))
+    usual = np.full_like(seen, model.outlier)
+    model = model._replace(outlier=usual if rules.observed else own_noise.outlier_share(noise, seen, usual))
     found = hypotheses.advance(_hypotheses(columns), row, model)
     some_learn = is_any(learning)
     if some_learn:
@@ -324,7 +338,9 @@ def _start_adopted(columns: Floats, rules: Rules, model: Model) -> Begin:
     return begun
 
 
-def _score(columns: Floats, row: Row, heard: Heard, found: Found, started: Bools) -> tuple[Floats, Floats]:
+def _score(  # noqa: PLR0917 - all that a row is
+    columns: Floats, row: Row, heard: Heard, found: Found, started: Bools, rules: Rules
+) -> tuple[Floats, Floats]:
     """Return score and surprise of the row; before the filter has started nothing is known.
 
     A sensor that is found stuck is as alarming as its run is improbable, once: then there is nothing new.
@@ -337,6 +353,10 @@ def _score(columns: Floats, row: Row, heard: Heard, found: Found, started: Bools
         noise=found.sigma * found.sigma,
         noise_least=row.s_least,
     )
+    if rules.observed:
+        even = rules.observed.scored(datum.z, found.mean, found.scale, row.s_least)
+        least = TRANSFORMS[rules.transform.name].noise_least
+        datum = datum._replace(**even._asdict(), noise_least=np.full_like(datum.z, least))
     alarming, surprise = score.step(columns[_ROW["score"]], datum)
     if is_any(heard.run.stuck):
         told = np.where(heard.run.fired, 1.0 - heard.run.chance, 0.0)

@@ -43,6 +43,8 @@ _FREQUENT: Final = 2.0
 """Outliers are more frequent than usual from so many times the profile's share on."""
 _TRUST: Final = 0.55
 """The power of the odds that the hypotheses' weights are worth: about their square root."""
+_STAYS: Final = 0.98
+"""A rate of counts with a higher adaptivity does not wander."""
 _WORDS: Final = np.array(
     [Verdict.STEADY, Verdict.STEP, Verdict.SLOPE, Verdict.NOISE, Verdict.TRANSIENT, Verdict.UNSURE, Verdict.MISSING]
 )
@@ -61,9 +63,9 @@ class Past(NamedTuple):
     named: Floats
 
 
-def told(found: Found, outliers: Floats, rules: Rules, model: Model) -> Found:
+def told(found: Found, outliers: Floats, adaptivity: Floats, rules: Rules, model: Model) -> Found:
     """Return what is found in the value's own unit, and with as much trust as a model has whose noise was learned."""
-    transform, p = rules.transform, trusted(found.p_change, found.p_young, outliers, rules, model)
+    transform, p = rules.transform, trusted(found.p_change, found.p_young, Known(outliers, adaptivity), rules, model)
     found = found._replace(p_change=p, p_kind=found.p_kind * p / np.maximum(found.p_change, TINY))
     if transform.plain:
         return found
@@ -78,7 +80,14 @@ def told(found: Found, outliers: Floats, rules: Rules, model: Model) -> Found:
     )
 
 
-def trusted(p: Floats, p_young: Floats, outliers: Floats, rules: Rules, model: Model) -> Floats:
+class Known(NamedTuple):
+    """What a series has learned of itself, each (k): the sum of its P(outlier), and its adaptivity."""
+
+    outliers: Floats
+    adaptivity: Floats
+
+
+def trusted(p: Floats, p_young: Floats, known: Known, rules: Rules, model: Model) -> Floats:
     """Return the probability of a change that the hypotheses' own, p, is worth.
 
     A level that wanders makes no step within eight values: what is that young needs less trust in the model, but where
@@ -87,8 +96,10 @@ def trusted(p: Floats, p_young: Floats, outliers: Floats, rules: Rules, model: M
     if not rules.learning_count:
         return p
     change, none = p**_TRUST, np.maximum(1.0 - p, 0.0) ** _TRUST
-    usual = outliers <= _FREQUENT * model.outlier * rules.learning_count
-    return np.maximum(change / (change + none), np.where(usual, p_young, 0.0))
+    usual = known.outliers <= _FREQUENT * model.outlier * rules.learning_count
+    worth = np.maximum(change / (change + none), np.where(usual, p_young, 0.0))
+    # chance has no shape to be wrong about; only a rate that wanders has a speed
+    return np.where(known.adaptivity > _STAYS, p, worth) if rules.observed else worth
 
 
 def judge(found: Found, past: Past, *, missing: Bools, early: Bools, starting: Bools) -> Judged:

@@ -10,10 +10,11 @@ import numpy as np
 
 from cyberfilter.filter import interventions, memory
 from cyberfilter.filter.collapse import over
+from cyberfilter.filter.counts import Observed, begin_of
 from cyberfilter.filter.kernel import Model, Readout, advance, predict
 from cyberfilter.filter.memory import AT, ROW
 from cyberfilter.filter.model import Floats, Prior, Profile, is_all, is_any
-from cyberfilter.filter.start import START_COUNT, START_DEGREES, Begin, begin
+from cyberfilter.filter.start import START_COUNT, START_DEGREES, Begin
 from cyberfilter.filter.tables import t_quantile
 from cyberfilter.filter.transform import Transform, band_back
 from cyberfilter.filter.verdict import Before, Bools, Judged, Now, Words, change_probability, judge
@@ -33,6 +34,7 @@ class Rules:
     cadence_s: float
     variance_discount: float
     learning_count: int
+    observed: Observed | None = None
 
 
 class Forecasts(NamedTuple):
@@ -118,10 +120,10 @@ def first(columns: Floats, started: Bools, rules: Rules) -> First | None:
     if is_all(started):
         return None
     kept = columns[ROW["kept"]]
-    begun = begin(kept, rules.prior)
+    begun = begin_of(rules.observed, kept, rules.prior)
     two = ~np.isnan(kept[1])
     spread = np.sqrt(np.maximum(begun.noise, begun.level_variance))
-    margin = spread * t_quantile(np.full_like(spread, START_DEGREES))
+    margin = np.ones_like(spread) if rules.observed else spread * t_quantile(np.full_like(spread, START_DEGREES))
     return First(started, *(np.where(two, part, np.nan) for part in (begun.level, spread, margin)))
 
 
@@ -130,6 +132,8 @@ def band(predicted: tuple[Floats, Floats, Floats], early: First | None, rules: R
     mean, scale, half = predicted
     if early is not None:
         mean, scale, half = (np.where(early.started, *both) for both in zip(predicted, early[1:], strict=True))
+    if rules.observed:
+        return Forecasts(*rules.observed.forecast(mean, scale, half))
     back, low, high = band_back(rules.transform, mean, half)
     sd = scale if rules.transform.plain else scale * rules.transform.stretch(mean)
     return Forecasts(back, sd, low, high)
@@ -228,7 +232,7 @@ def hold(columns: Floats, z: Floats, rules: Rules) -> tuple[Begin, Bools]:
     count = columns[AT["values"]].astype(np.int64)
     here = ~np.isnan(z) & (np.arange(START_COUNT)[:, None] == count)
     kept[here] = np.broadcast_to(z, kept.shape)[here]
-    begun = begin(kept, rules.prior)
+    begun = begin_of(rules.observed, kept, rules.prior)
     full = ~np.isnan(kept[-1])
     if is_any(full):
         some = np.compress(full, columns, axis=1)

@@ -29,6 +29,8 @@ _FAINT_RATE: Final = 2.5
 """Faint slopes are born so many times as often as steep ones: for a small drift a step is a near explanation."""
 _NOISE_RATE: Final = 1.5
 """How often a louder noise is born, and a quieter one, every fourth value: more find sd×2 no sooner, but cry wolf."""
+CHANCE_RATE: Final = 3.0
+"""How often steps of counts are born, so many times: chance has no heavy tails that look like steps."""
 _WIDEST: Final = 1e6
 _LOG_ODDS_MAX: Final = 700.0
 """The exponential of more overflows."""
@@ -43,6 +45,7 @@ class Model(NamedTuple):
     """A profile for this filter: P(outlier), and `rates` a cadence of the families of births (births.py).
 
     An outlier's variance is `observation` times the noise's; a birth adds `level` and `slope` times it, by family.
+    `observed` is counts or binary where that is what the data are (counts.py).
     """
 
     outlier: Floats
@@ -51,13 +54,15 @@ class Model(NamedTuple):
     level: Floats
     slope: Floats
     noise_known: bool
+    observed: str = ""
 
 
 class Row(NamedTuple):
     """What comes with a datum z (NaN is missing), each (k): its time, the gap in cadences, `reset` where it was long.
 
     `heard` values came before. `discount` is the share of the noise's degrees that is kept, `adaptivity` that of what
-    is known of the level, `s_least` what a learned noise variance stays above: each series has its own.
+    is known of the level, `s_least` what a learned noise variance stays above (of counts: by
+    how much more they vary than chance has it): each series has its own.
     """
 
     z: Floats
@@ -85,9 +90,11 @@ class Weighed(NamedTuple):
     w: Floats
 
 
-def model_of(profile: Profile, *, noise_known: bool) -> Model:
-    """Return the profile ready for this filter; a known noise does not change."""
+def model_of(profile: Profile, *, noise_known: bool, observed: str = "") -> Model:
+    """Return the profile ready for this filter; a known noise does not change, and chance has none to learn."""
+    noise_known = noise_known or bool(observed)
     outlier, level, slope, noise = (-np.log1p(-rate) for rate in profile.hypotheses)
+    level *= CHANCE_RATE if observed else 1.0
     turned = 0.0 if noise_known else _NOISE_RATE * noise
     rates = np.array([level / 2, level / 2, _FAINT_RATE * slope, slope, turned, turned])
     steps, slopes = np.array([SMALL, 1.0, 0.0, 0.0, 0.0, 0.0]), np.array([0.0, 0.0, FAINT, 1.0, 0.0, 0.0])
@@ -98,6 +105,7 @@ def model_of(profile: Profile, *, noise_known: bool) -> Model:
         level=profile.level[2] * steps,
         slope=profile.slope[3] * slopes,
         noise_known=noise_known,
+        observed=observed,
     )
 
 
@@ -167,7 +175,7 @@ def weigh(h: Floats, z: Floats, row: Row, model: Model) -> Weighed:  # tidy: one
     odds = np.exp(np.minimum(log_odds, _LOG_ODDS_MAX))
     np.divide(1.0, odds + 1.0, out=q[0])
     np.multiply(odds, q[0], out=q[1])
-    told, log_total = _share(h, log_steady, np.maximum(log_odds, -np.log(q[0])) + np.log(1.0 - model.outlier))
+    told, log_total = share(h, log_steady, np.maximum(log_odds, -np.log(q[0])) + np.log(1.0 - model.outlier))
     part = q * inverse
     gain = part[0] + part[1]
     gain *= error
@@ -195,7 +203,7 @@ def weigh(h: Floats, z: Floats, row: Row, model: Model) -> Weighed:  # tidy: one
     return Weighed(over(told * q[1]), log_total, told)
 
 
-def _share(h: Floats, log_steady: Floats, log_both: Floats) -> tuple[Floats, Floats]:
+def share(h: Floats, log_steady: Floats, log_both: Floats) -> tuple[Floats, Floats]:
     """Weigh the hypotheses by how likely the datum was to each; return their probabilities and the log evidence."""
     joint = log_steady
     joint += log_both
