@@ -10,8 +10,8 @@ import msgspec
 from collector.contract.errors import Misconfigured
 from collector.contract.ports import IndexRow
 from cyberfilter.alerts.common import Commons
-from cyberfilter.alerts.rules import Watch
 from cyberfilter.alerts.standing import Standing
+from cyberfilter.alerts.watched import Watch
 from cyberfilter.contract.index import IndexValue
 from cyberfilter.contract.intervention import Intervention
 from cyberfilter.families import Lessons

@@ -19,9 +19,10 @@ from collector.contract.reading import PEOPLE, Batch
 from collector.contract.tree import Capacity, Plant
 from cyberfilter import record
 from cyberfilter.alerts.common import Commons, gather, leave, members
-from cyberfilter.alerts.rules import Judged, Mode, Watch, accept, clock_s, expects, foretell, look
+from cyberfilter.alerts.rules import Mode, look
 from cyberfilter.alerts.signal import Signal, Whose
 from cyberfilter.alerts.standing import watch
+from cyberfilter.alerts.watched import Judged, Watch, accept, clock_s, expects, foretell
 from cyberfilter.checkpoint import VERSION, MachineMemory, Memory
 from cyberfilter.contract.index import Forecast, IndexValue
 from cyberfilter.contract.intervention import Intervention, Sort

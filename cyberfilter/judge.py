@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collector.contract.errors import Refusal
-from cyberfilter.alerts.rules import Judged
+from cyberfilter.alerts.watched import Judged
 from cyberfilter.contract.index import Change, Forecast, Verdict
 from cyberfilter.filter import Bank, Belief, Learned, Verdicts
 from cyberfilter.indices.catalogue import CATALOGUE, Index

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from cyberfilter.alerts.rules import Judged
+from cyberfilter.alerts.watched import Judged
 
 DAYS: Final = 30
 DAY_S: Final = 86_400.0

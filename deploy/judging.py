@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from collector.contract.ports import IndexRow
 from collector.contract.reading import Batch
 from collector.contract.tree import Machine, Plant, Unit
 from cyberfilter.alerts.book import Book
-from cyberfilter.alerts.lifecycle import RAISE
+from cyberfilter.alerts.lifecycle import CORRECT, JOIN, RAISE
 from cyberfilter.alerts.signal import Begins
 from cyberfilter.backtest.faults import AFTER_S, Alarm
-from cyberfilter.contract.alert import AlertClass
+from cyberfilter.contract.alert import Alert, AlertClass
 from cyberfilter.floor import Floor, Told
 from cyberfilter.indices.catalogue import CATALOGUE
 from cyberfilter.indices.fold import WINDOW_S
@@ -36,6 +37,7 @@ class Judging:
         self.plant, self.floor, self.book = plant, Floor(plant, filter_name=filter_name), Book()
         self.rows: list[IndexRow] = []
         self.alarms: list[Alarm] = []
+        self._told: dict[str, set[str]] = {}
 
     def learn(self, batches: Iterable[Batch]) -> Iterable[IndexRow]:
         """Rehearse old batches, and yield their index rows."""
@@ -56,10 +58,29 @@ class Judging:
             now = signal.ts + (WINDOW_S if signal.what in CATALOGUE else 0.0)
             for entry in self.book.entries(whose, signal, now=now, plant=self.plant):
                 alert = self.book.add(entry)
-                if entry.kind == RAISE and alert is not None:
+                if entry.kind == CORRECT and alert is not None:
+                    self._correct(alert)
+                if entry.kind in (RAISE, JOIN) and alert is not None:
                     other = SILENCE if alert.alert_class is AlertClass.ALGEDONIC else STATE
                     kind = str(alert.facts.get("change", ""))
-                    self.alarms.append(Alarm(whose.place, alert.index or other, alert.raised_at, kind))
+                    for place in self._about(alert):
+                        self.alarms.append(Alarm(place, alert.index or other, now, kind))
+
+    def _correct(self, alert: Alert) -> None:
+        """Let the newest alarm of the alert's index be of the sort that is said now."""
+        for nth in range(len(self.alarms) - 1, -1, -1):
+            if (self.alarms[nth].place, self.alarms[nth].index) == (alert.place, alert.index):
+                self.alarms[nth] = replace(self.alarms[nth], type=str(alert.facts.get("change", "")))
+                return
+
+    def _about(self, alert: Alert) -> list[str]:
+        """Return the places that an alert says something new of: a common one is one of each machine that joins."""
+        if "members" not in alert.facts:
+            return [alert.place]
+        told = self._told.setdefault(alert.id, set())
+        joined = [name for name in str(alert.facts["members"]).split(", ") if name not in told]
+        told.update(joined)
+        return [self.plant.machines[name].place or alert.place for name in joined]
 
 
 def after_s(index: str) -> float:

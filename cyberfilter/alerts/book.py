@@ -77,11 +77,13 @@ class Book:
         if not isinstance(signal, Begins):
             possible = alert is not None and step(alert.state, signal.how) is not None
             return [entry(alert, signal.how, ts=now, key=key, body={})] if alert is not None and possible else []
+        if signal.how is Happening.CORRECT and (alert is None or step(alert.state, signal.how) is None):
+            return []
         if alert is None or _is_another(alert, signal, now):
             fresh = _fresh(whose, signal, now=now, plant=plant, present=present)
             return [] if fresh.id in self._alerts else [raise_entry(fresh)]
         if signal.how is not None and step(alert.state, signal.how) is not None:
-            body = {"why": why(signal, plant.name(whose.place)), "facts": signal.facts}
+            body = {"why": why(signal, plant.name(whose.place)), "facts": signal.facts, "kind": signal.kind}
             return [entry(alert, signal.how, ts=now, key=key, body=body)]
         if step(alert.state, Happening.AGAIN) is None:
             return []

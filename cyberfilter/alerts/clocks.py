@@ -30,8 +30,9 @@ BUDGET_PER_S: Final = 1 / (50 * 7 * 86_400)
 SERIES_A_MACHINE: Final = 5
 MEMORY_COUNT: Final = 480
 """Blocks by which a spread is remembered."""
-SPREADS_MAX: Final = 8.0
-"""A block further out than this many spreads counts as so many, once there are enough to know."""
+SPREADS_MAX: Final = 4.0
+"""A block further out than this many spreads counts as so many, once there are enough to know: a single one, the first
+of a fault perhaps, must not make the tail fat, and does not (4⁴ over MEMORY_COUNT is about _TAIL_MIN)."""
 ENOUGH_COUNT: Final = 30
 _EXPONENT_MAX: Final = 700.0
 _TAIL_MIN: Final = 0.5
@@ -100,9 +101,12 @@ def learn(clocks: Clocks) -> None:
         rung.hear(clocks.recent[-1], length)
 
 
-def limits(clocks: Clocks, cadence_s: float) -> list[float]:
-    """Return how far a mean of each rung has to be out to tell of more than noise, at least 1: what matters."""
-    z = _z(cadence_s)
+def limits(clocks: Clocks, cadence_s: float, often: float = 1.0) -> list[float]:
+    """Return how far a mean of each rung has to be out to tell of more than noise, at least 1: what matters.
+
+    Noise may go beyond so many times as `often` as the budget allows: something else has to agree then.
+    """
+    z = _z(cadence_s, often)
     found, least = [], math.inf
     for rung, length in zip(clocks.rungs, RUNGS, strict=True):
         if length * cadence_s > LONGEST_S:
@@ -132,6 +136,11 @@ def public(clocks: Clocks, cadence_s: float) -> int:
     return next(quiet, usable[-1])
 
 
+def share(cadence_s: float) -> float:
+    """Return one value's share of the budget: the false alarms that it may raise."""
+    return BUDGET_PER_S * cadence_s / SERIES_A_MACHINE
+
+
 def student(z: float, degrees: float) -> float:
     """Return Student's quantile that is as rare as the normal quantile z (Wallace 1959, turned round)."""
     factor = (8.0 * degrees + 3.0) / (8.0 * degrees + 1.0)
@@ -139,7 +148,6 @@ def student(z: float, degrees: float) -> float:
     return math.sqrt(degrees * math.expm1(exponent)) if exponent < _EXPONENT_MAX else math.inf
 
 
-def _z(cadence_s: float) -> float:
-    """Return the two-sided quantile of one value's share of the budget."""
-    share = BUDGET_PER_S * cadence_s / SERIES_A_MACHINE / len(RUNGS)
-    return -NormalDist().inv_cdf(share / 2)
+def _z(cadence_s: float, often: float) -> float:
+    """Return the two-sided quantile of one value's share of the budget, times `often`."""
+    return -NormalDist().inv_cdf(often * share(cadence_s) / len(RUNGS) / 2)

@@ -67,7 +67,7 @@ def gather(commons: Commons, whose: Whose, signal: Signal, like: int) -> list[tu
     earlier = list(common.members)
     common.members[whose.device] = Member(signal.ts, signal.kind, signal.facts)
     if common.raised:
-        joined = _of_all(signal, common.members, like)._replace(ts=signal.ts, how=Happening.JOIN)
+        joined = _of_all(signal, common.members, like)._replace(how=Happening.JOIN)
         return [(Whose(above, above), joined)]
     if len(common.members) < max(MEMBERS_MIN, math.ceil(SHARE_MIN * like)):
         return [(whose, signal)]
@@ -129,5 +129,4 @@ def _of_all(signal: Begins, members: Mapping[str, Member], like: int) -> Begins:
     }
     if sigmas:
         facts["z"] = round(math.fsum(sigmas) / math.sqrt(len(sigmas)), 1)
-    first = min(member.ts for member in members.values())
-    return signal._replace(facts=facts, ts=first)
+    return signal._replace(facts=facts)

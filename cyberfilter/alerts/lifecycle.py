@@ -24,6 +24,7 @@ class Happening(StrEnum):
     RETURN = "return"
     AGAIN = "again"
     WORSE = "worse"
+    CORRECT = "correct"
     JOIN = "join"
     ANSWER = "answer"
     ESCALATE = "escalate"
@@ -46,6 +47,7 @@ TRANSITIONS: Final = (
     Row(_R, Happening.ANSWER, _C),
     Row(_R, Happening.ESCALATE, _R),
     Row(_R, Happening.WORSE, _R),
+    Row(_R, Happening.CORRECT, _R),
     Row(_R, Happening.JOIN, _R),
     Row(_A, Action.EXTEND, _A),
     Row(_A, Action.CLOSE, _C),
@@ -53,6 +55,7 @@ TRANSITIONS: Final = (
     Row(_A, Happening.ANSWER, _C),
     Row(_A, Happening.ESCALATE, _A),
     Row(_A, Happening.WORSE, _R),
+    Row(_A, Happening.CORRECT, _A),
     Row(_A, Happening.JOIN, _A),
     Row(_B, Action.ACKNOWLEDGE, _C),
     Row(_B, Action.CLOSE, _C),
@@ -62,6 +65,8 @@ TRANSITIONS: Final = (
 _NEXT: Final = {(row.before, row.what): row.after for row in TRANSITIONS}
 _PREFIX: Final = "alert_"
 RAISE: Final = _PREFIX + "raise"
+JOIN: Final = _PREFIX + Happening.JOIN
+CORRECT: Final = _PREFIX + Happening.CORRECT
 
 Decision = Literal["done", "repeated", "impossible"]
 
@@ -130,6 +135,7 @@ def _marks(alert: Alert, what: Action | Happening, entry: Entry) -> dict[str, An
     """Return the fields that the happening sets."""
     body = entry.body
     told: dict[str, Any] = {name: body[name] for name in ("why", "facts") if name in body}
+    corrected = told | {name: body[name] for name in ("kind",) if name in body}
     marks: dict[Action | Happening, dict[str, Any]] = {
         Action.ACKNOWLEDGE: {"acknowledged_at": entry.ts, "acknowledged_note": body.get("note")},
         Action.EXTEND: {"extended": True, "deadline_at": body.get("deadline_at", alert.deadline_at)},
@@ -137,6 +143,7 @@ def _marks(alert: Alert, what: Action | Happening, entry: Entry) -> dict[str, An
         Happening.RETURN: {"returned_at": entry.ts},
         Happening.AGAIN: {"returned_at": None, "deadline_at": body.get("deadline_at")},
         Happening.WORSE: told | {"acknowledged_at": None, "acknowledged_note": None},
+        Happening.CORRECT: corrected,
         Happening.JOIN: told,
         Happening.ANSWER: {"returned_at": alert.returned_at or entry.ts},
         Happening.ESCALATE: {"raised_to": body.get("raised_to"), "deadline_at": body.get("deadline_at")},

@@ -12,39 +12,51 @@ episode is open its band is held: it returns after five values in a row at which
 from __future__ import annotations
 
 import math
-from typing import Final, Literal, NamedTuple
-
-import msgspec
+from itertools import pairwise
+from statistics import median
+from typing import Final, Literal
 
 from cyberfilter.alerts import clocks
-from cyberfilter.alerts.clocks import Beyond, Clocks
-from cyberfilter.alerts.home import RIPE_COUNT, SPREADS, Home
+from cyberfilter.alerts.clocks import Beyond
+from cyberfilter.alerts.home import SPREADS, Home
 from cyberfilter.alerts.lifecycle import Happening
 from cyberfilter.alerts.signal import Begins, Ends, Signal
 from cyberfilter.alerts.told import Departure, Seen, facts_of
+from cyberfilter.alerts.watched import (
+    DOUBT_BLOCK,
+    NOISE_BLOCK,
+    QUIET_COUNT,
+    RECENT_COUNT,
+    Held,
+    Judged,
+    Usual,
+    Watch,
+    home_of,
+    quieten,
+    settle,
+)
 from cyberfilter.contract.alert import AlertClass
-from cyberfilter.contract.index import Change, Verdict
-from cyberfilter.contract.intervention import Intervention, Sort
+from cyberfilter.contract.index import Verdict
 from cyberfilter.indices.catalogue import Index
 
-RECENT_COUNT: Final = 5
-"""Values for which a verdict holds after it was said last."""
-DOUBT_BLOCK: Final = 5
-"""A change that the filter holds for more likely than not needs a block of so many values: time takes doubt away."""
-NOISE_BLOCK: Final = 15
-"""Values whose spread tells of louder noise."""
+MEDIAN_APART: Final = 0.954
+"""Median distance of two values of Gaussian noise, in its standard deviation."""
 NOISE_SHARE: Final = 0.5
 """Noise is louder when that spread passes this share of what a single value may do by noise alone."""
+SURE_OFTEN: Final = 100.0
+"""Noise may pass a limit so many times as often as the budget allows where the filter is sure of a step or slope
+to a level that is not usual even for a single value: of a thousand steady values it calls less than one a change."""
+NEWEST_SHARE: Final = 0.5
+"""The newest value is out by so much of what matters, or what was is over: then nobody is called."""
 STANDING_COUNT: Final = 5
 """Verdicts in a row after which a stuck sensor or a lost season is told."""
+SETTLED_COUNT: Final = 15
+"""Values after an episode's begin at which its sort is said anew: by then a slope has gone on or become a step."""
 BACK_COUNT: Final = 5
 BACK_SHARE: Final = 0.8
 """Hysteresis: inside means within this share of the limit."""
-QUIET_COUNT: Final = 15
-"""Values after an episode's end before the same series can begin another."""
 WORSE_COUNT: Final = 15
 """Values after an episode's begin before it can be told to be worse: till then it is still coming to its full size."""
-REGIMES_MAX: Final = 16
 _MOVES: Final = frozenset({Verdict.STEP, Verdict.SLOPE})
 _TOLD: Final = _MOVES | {Verdict.NOISE}
 _STANDING: Final = frozenset({Verdict.STUCK, Verdict.SEASON})
@@ -52,147 +64,43 @@ _STANDING: Final = frozenset({Verdict.STUCK, Verdict.SEASON})
 Mode = Literal["live", "learning"]
 
 
-class Judged(NamedTuple):
-    """One value with what the filter said of it; figures in the index's unit, NaN where not known."""
-
-    ts: float
-    value: float
-    regime: float
-    verdict: Verdict
-    mean: float
-    lo95: float
-    hi95: float
-    level: float
-    p_change: float
-    change: Change | None = None
-
-
-class Held(msgspec.Struct, frozen=True):
-    """An open episode: the sort of its change, and the block and limit that it has to come back within."""
-
-    sort: Verdict
-    length: int
-    limit: float
-
-
-class Watch(msgspec.Struct):
-    """What the rule remembers of one series."""
-
-    homes: dict[float, Home] = {}
-    regime: float = math.nan
-    clocks: Clocks = msgspec.field(default_factory=Clocks)
-    verdict: Verdict = Verdict.STEADY
-    verdict_age_count: int = RECENT_COUNT + 1
-    verdict_run_count: int = 0
-    doubt_age_count: int = DOUBT_BLOCK + 1
-    change: Change | None = None
-    held: Held | None = None
-    held_count: int = 0
-    peak: float = 0.0
-    back_count: int = 0
-    quiet_count: int = 0
-
-
 def look(row: Index, watch: Watch, judged: Judged, *, mode: Mode) -> Signal | None:
     """Return what this value begins or ends, if anything; while learning, a new level is taken as the usual one."""
-    home = _home(watch, judged.regime)
+    home = home_of(watch, judged.regime, judged.ts)
     _remember(watch, judged)
-    matters, distance = row.materiality.of(home.mean), judged.value - home.mean
-    if home.count < RIPE_COUNT or matters <= 0:
-        home.learn(judged.value)
-        return None
-    clocks.note(watch.clocks, distance / matters)
-    if not home.ripe:
-        home.learn(judged.value)
-        clocks.learn(watch.clocks)
+    own, whole = (
+        Usual(home, watch.clocks, watch.outside),
+        Usual(watch.whole, watch.whole_clocks, watch.whole_outside),
+    )
+    own.note(row, judged.value)
+    whole.note(row, judged.value)
+    usual = own if home.ripe else whole
+    if not usual.home.ripe:
+        own.learn(row, judged.value)
+        whole.learn(row, judged.value)
         return None
     if watch.held is not None:
-        return _held(row, watch, watch.held, home, judged)
-    found = _found(row, watch, home, judged, matters)
+        return _held(row, watch, watch.held, usual, judged)
+    found = _found(row, watch, usual, judged)
     if found is None or watch.quiet_count > 0:
-        if abs(distance) < home.limit(row):  # what is beyond teaches neither: it would become the noise that hides it
-            home.learn(judged.value)
-            clocks.learn(watch.clocks)
+        if own.learn(row, judged.value) | whole.learn(row, judged.value):
             watch.quiet_count = max(watch.quiet_count - 1, 0)
         return None
     if mode == "learning":
-        _settle(row, watch, found[1].length)
+        settle(row, watch, usual, found[1].length)
         return None
     sort, block = found
-    limit = _limit(watch, row, home, sort, block.length)
-    watch.held, watch.held_count, watch.back_count = Held(sort, block.length, limit), block.length, 0
+    limit = _limit(usual, row, sort, block.length)
+    watch.held, watch.held_count, watch.back_count = Held(sort, block.length, limit, judged.ts), block.length, 0
     watch.peak = block.mean
-    return _signal(row, watch, home, judged, held=watch.held, block=block)
+    return _signal(row, watch, usual, judged, held=watch.held, block=block)
 
 
-def _signal(row: Index, watch: Watch, home: Home, judged: Judged, *, held: Held, block: Beyond) -> Begins:
-    public = clocks.public(watch.clocks, row.cadence_s)
+def _signal(row: Index, watch: Watch, usual: Usual, judged: Judged, *, held: Held, block: Beyond) -> Begins:
+    home, public = usual.home, clocks.public(usual.clocks, row.cadence_s)
     departure = Departure(held.sort, block, held.limit, public, row.materiality.of(home.mean))
     facts = facts_of(row, home, Seen(judged.ts, judged.value, judged.level, judged.p_change), watch.change, departure)
     return Begins(AlertClass.ALGEDONIC, f"{row.word}_{held.sort}", row.name, judged.ts, facts, index_name=row.name)
-
-
-def accept(row: Index, watch: Watch) -> bool:
-    """Take the present level as the usual one: a person closed the open episode. Tell whether there was one."""
-    if watch.held is None:
-        return False
-    watch.held = None
-    _settle(row, watch, watch.held_count)
-    watch.quiet_count = QUIET_COUNT
-    return True
-
-
-def foretell(row: Index, watch: Watch, regime: float, said: Intervention) -> float:
-    """Let a person's word hold from the next value on: what comes as it was foretold is no news.
-
-    Returns how sure it is (sd in the index's unit), where the person does not say: what matters of the index.
-    """
-    if said.action is Sort.IGNORE:
-        return 0.0
-    known = watch.homes.get(regime)
-    doubt = row.materiality.of(known.mean if known else said.mean or 0.0) if said.sd is None else said.sd
-    if said.action is Sort.SHIFT and said.mean is not None:
-        for home in watch.homes.values():
-            home.move(said.mean)
-    elif said.action is Sort.LEVEL and said.mean is not None:
-        home = _home(watch, regime)
-        home.move(said.mean - home.mean)
-    elif said.action is Sort.UNCERTAIN:
-        watch.homes = {}
-    _quieten(watch)
-    return doubt
-
-
-def expects(row: Index, watch: Watch, regime: float) -> tuple[float, float] | None:
-    """Return the level and spread to be told to the filter before a value, where the regime is another than before.
-
-    Of a regime that is not known yet nothing but the distance of other regimes is: the level is NaN.
-    """
-    if math.isnan(watch.regime) or watch.regime == regime:
-        return None
-    home = watch.homes.get(regime)
-    if home is not None and home.ripe:
-        return home.mean, math.sqrt(home.variance)
-    levels = [known.mean for known in watch.homes.values() if known.count]
-    apart = max(levels) - min(levels) if levels else 0.0
-    return math.nan, max(apart, row.materiality.of(max(levels, key=abs, default=0.0)))
-
-
-def clock_s(row: Index, watch: Watch) -> float:
-    """Return the public clock of a series (s of running)."""
-    return clocks.public(watch.clocks, row.cadence_s) * row.cadence_s
-
-
-def _home(watch: Watch, regime: float) -> Home:
-    home = watch.homes.get(regime)
-    if home is None:
-        if len(watch.homes) >= REGIMES_MAX:
-            del watch.homes[min(watch.homes, key=lambda known: watch.homes[known].count)]
-        home = watch.homes[regime] = Home()
-    if watch.regime != regime:
-        home.visit_count += 1
-    watch.regime = regime
-    return home
 
 
 def _remember(watch: Watch, judged: Judged) -> None:
@@ -207,27 +115,45 @@ def _remember(watch: Watch, judged: Judged) -> None:
         watch.doubt_age_count, watch.change = 0, judged.change
 
 
-def _found(row: Index, watch: Watch, home: Home, judged: Judged, matters: float) -> tuple[Verdict, Beyond] | None:
+def _found(row: Index, watch: Watch, usual: Usual, judged: Judged) -> tuple[Verdict, Beyond] | None:
     """Return which sort of change asks for a person, with the block that shows it."""
-    sort, recent = watch.verdict, watch.clocks.recent
+    home, recent = usual.home, usual.clocks.recent
+    sort, matters = watch.verdict, row.materiality.of(home.mean)
+    if home is watch.whole and not _within(watch):
+        return None
     if watch.verdict_age_count > RECENT_COUNT:
-        return _doubted(row, watch, home, judged, matters)
+        return _doubted(row, watch, usual, judged, matters)
+    limits = clocks.limits(usual.clocks, row.cadence_s)
     if sort in _STANDING:
-        return (sort, Beyond(1, recent[-1])) if watch.verdict_run_count >= STANDING_COUNT else None
-    limits = clocks.limits(watch.clocks, row.cadence_s)
+        lasts = watch.verdict_run_count >= STANDING_COUNT
+        if sort is Verdict.SEASON:  # a pattern may go that nobody would miss
+            block = clocks.beyond(recent, limits)
+            return (sort, block) if lasts and block is not None else None
+        return (sort, Beyond(1, recent[-1])) if lasts and row.sensed else None
     if sort is Verdict.NOISE:
         spread = _spread(recent)
         loud = len(recent) >= NOISE_BLOCK and spread >= max(1.0, NOISE_SHARE * limits[0])
         return (sort, Beyond(NOISE_BLOCK, spread)) if loud else None
-    block = clocks.beyond(recent, limits)
+    if abs(judged.level - home.mean) >= home.limit(row):
+        limits = clocks.limits(usual.clocks, row.cadence_s, SURE_OFTEN)
+    block = clocks.beyond(recent, limits) or _run(usual, row)
     return (sort, block) if block is not None and _agrees(home, judged, matters, block) else None
 
 
-def _doubted(row: Index, watch: Watch, home: Home, judged: Judged, matters: float) -> tuple[Verdict, Beyond] | None:
+def _run(usual: Usual, row: Index) -> Beyond | None:
+    """Return the run of values beyond what is usual for one as a block, where the series has no habit of such runs."""
+    if not usual.outside.is_rare(row.cadence_s, SURE_OFTEN):
+        return None
+    recent = usual.clocks.recent
+    length = max(rung for rung in clocks.RUNGS if rung <= min(usual.outside.run_count, len(recent)))
+    return Beyond(length, math.fsum(recent[-length:]) / length)
+
+
+def _doubted(row: Index, watch: Watch, usual: Usual, judged: Judged, matters: float) -> tuple[Verdict, Beyond] | None:
     """Return a move of which the filter is more sure than not, and the clock altogether."""
     if watch.doubt_age_count > DOUBT_BLOCK:
         return None
-    recent, limits = watch.clocks.recent, clocks.limits(watch.clocks, row.cadence_s)
+    home, recent, limits = usual.home, usual.clocks.recent, clocks.limits(usual.clocks, row.cadence_s)
     block = clocks.beyond(recent, limits)
     if block is None or not _agrees(home, judged, matters, block):
         return None
@@ -240,44 +166,39 @@ def _doubted(row: Index, watch: Watch, home: Home, judged: Judged, matters: floa
 
 
 def _agrees(home: Home, judged: Judged, matters: float, block: Beyond) -> bool:
-    out = (judged.level - home.mean) / matters
-    return abs(out) >= 1.0 and out * block.mean > 0
+    """Tell whether the filter's level is out on the block's side, and the newest value not on its way back."""
+    out, newest = (judged.level - home.mean) / matters, (judged.value - home.mean) / matters
+    return abs(out) >= 1.0 and out * block.mean > 0 and newest * math.copysign(1.0, block.mean) >= NEWEST_SHARE
+
+
+def _within(watch: Watch) -> bool:
+    """Tell whether what changed did so since the regime came: a level of its own is no change."""
+    return watch.verdict in _STANDING or (watch.change is not None and watch.change.since > watch.regime_ts)
 
 
 def _spread(recent: list[float]) -> float:
-    return math.sqrt(math.fsum(u * u for u in recent[-NOISE_BLOCK:]) / max(len(recent[-NOISE_BLOCK:]), 1))
+    """Return how loud the last values are: about home, but no louder than neighbours differ, in which a step is one."""
+    last = recent[-NOISE_BLOCK:]
+    apart = [abs(after - before) for before, after in pairwise(last)]
+    about = math.sqrt(math.fsum(u * u for u in last) / max(len(last), 1))
+    return min(about, median(apart) / MEDIAN_APART) if apart else 0.0
 
 
-def _limit(watch: Watch, row: Index, home: Home, sort: Verdict, length: int) -> float:
+def _limit(usual: Usual, row: Index, sort: Verdict, length: int) -> float:
     """Return how far out an episode's own block is beyond, in units of what matters."""
-    limits = clocks.limits(watch.clocks, row.cadence_s)
+    limits = clocks.limits(usual.clocks, row.cadence_s)
     if sort is Verdict.NOISE:
         return max(1.0, NOISE_SHARE * limits[0])
-    single = max(1.0, SPREADS * math.sqrt(home.variance) / row.materiality.of(home.mean))
+    single = max(1.0, SPREADS * math.sqrt(usual.home.variance) / row.materiality.of(usual.home.mean))
     return single if length == 1 else min(single, dict(zip(clocks.RUNGS, limits, strict=False))[length])
 
 
-def _settle(row: Index, watch: Watch, count: int) -> None:
-    """Take the level of the last `count` values as the usual one, and what it differs by in every other regime, too."""
-    recent = watch.clocks.recent[-min(max(count, 1), NOISE_BLOCK) :]
-    out = math.fsum(recent) / max(len(recent), 1)
-    for home in watch.homes.values():
-        home.move(out * row.materiality.of(home.mean))
-    _quieten(watch)
-
-
-def _quieten(watch: Watch) -> None:
-    """Begin anew with what is recent: an episode is over."""
-    watch.clocks.recent = []
-    watch.verdict_age_count, watch.doubt_age_count = RECENT_COUNT + 1, DOUBT_BLOCK + 1
-
-
-def _held(row: Index, watch: Watch, held: Held, home: Home, judged: Judged) -> Signal | None:
+def _held(row: Index, watch: Watch, held: Held, usual: Usual, judged: Judged) -> Signal | None:
     """Return that the open episode is over, or that it is materially worse than it ever was."""
-    recent = watch.clocks.recent
+    recent = usual.clocks.recent
     watch.held_count += 1
     block = recent[-held.length :]
-    out = math.fsum(block) / len(block)
+    out = math.fsum(block) / max(len(block), 1)
     if held.sort in _STANDING:
         inside = judged.verdict is not held.sort
     elif held.sort is Verdict.NOISE:
@@ -287,14 +208,34 @@ def _held(row: Index, watch: Watch, held: Held, home: Home, judged: Judged) -> S
     watch.back_count = watch.back_count + 1 if inside else 0
     if watch.back_count >= BACK_COUNT:
         watch.held, watch.back_count, watch.quiet_count = None, 0, QUIET_COUNT
-        _quieten(watch)
+        quieten(watch)
         return Ends(row.name, judged.ts, Happening.RETURN)
     is_sure = held.sort in _MOVES and watch.verdict in _MOVES and watch.verdict_age_count <= RECENT_COUNT
+    if watch.held_count == held.length + SETTLED_COUNT and held.sort in _TOLD:
+        return _corrected(row, watch, held, usual, judged)
     if watch.held_count <= held.length + WORSE_COUNT:
         watch.peak = max(watch.peak, out, key=abs)
         return None
     if not is_sure or out * watch.peak <= 0 or abs(out) < abs(watch.peak) + 1.0:
         return None
     watch.peak = out
-    worse = _signal(row, watch, home, judged, held=held, block=Beyond(held.length, out))
+    worse = _signal(row, watch, usual, judged, held=held, block=Beyond(held.length, out))
     return worse._replace(how=Happening.WORSE)
+
+
+def _corrected(row: Index, watch: Watch, held: Held, usual: Usual, judged: Judged) -> Signal | None:
+    """Return that the open episode is of another sort than was said, if it is: a quick slope that ended is a step."""
+    change = judged.change
+    sort = Verdict(change.kind) if change is not None else held.sort
+    if change is None or sort is held.sort or sort not in _TOLD or change.since > held.ts:
+        return None
+    watch.change, is_noise = change, sort is Verdict.NOISE
+    length = NOISE_BLOCK if is_noise else held.length
+    recent = usual.clocks.recent[-NOISE_BLOCK:]
+    out = math.fsum(recent) / max(len(recent), 1)
+    if is_noise != (abs(out) < 1.0):  # louder noise moves no mean, and a move does
+        return None
+    out = _spread(recent) if is_noise else out
+    watch.held = Held(sort, length, _limit(usual, row, sort, length), held.ts)
+    corrected = _signal(row, watch, usual, judged, held=watch.held, block=Beyond(length, out))
+    return corrected._replace(how=Happening.CORRECT)

@@ -19,7 +19,8 @@ class Whose(NamedTuple):
 class Begins(NamedTuple):
     """Something asks for a person: `what` is the index or the kind, of which one episode is open at a time.
 
-    `how` says what it does to an alert that is open already: it is worse, or more machines have joined.
+    `how` says what it does to an alert that is open already: it is worse, it is of another sort than was said, or more
+    machines have joined.
     """
 
     alert_class: AlertClass
@@ -28,7 +29,7 @@ class Begins(NamedTuple):
     ts: float
     facts: dict[str, float | str]
     index_name: str | None = None
-    how: Literal[Happening.WORSE, Happening.JOIN] | None = None
+    how: Literal[Happening.WORSE, Happening.CORRECT, Happening.JOIN] | None = None
 
 
 class Ends(NamedTuple):

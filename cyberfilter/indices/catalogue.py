@@ -33,6 +33,7 @@ class Materiality(NamedTuple):
 class Index(NamedTuple):
     """One row: `word` names it in alerts' kinds, `cadence_s` is the width of its buckets in seconds of the plant.
 
+    `sensed`: it is the mean of what a sensor measures, which can be stuck; a ratio of counts or of states may repeat.
     `capability` and `potentiality` stand in until the unit agrees its own (plant file); None: it has none.
     """
 
@@ -47,6 +48,7 @@ class Index(NamedTuple):
     materiality: Materiality
     capability: float | None = None
     potentiality: float | None = None
+    sensed: bool = True
 
 
 NOZZLE_DEVIATION: Final = Index(
@@ -82,6 +84,7 @@ PACE: Final = Index(
     good=Good.HIGHER,
     materiality=Materiality(0.20, relative=False),
     capability=1.0,
+    sensed=False,
 )
 ENERGY: Final = Index(
     name="energy_w",
@@ -108,5 +111,6 @@ AVAILABILITY: Final = Index(
     materiality=Materiality(0.25, relative=False),
     capability=0.9,
     potentiality=1.0,
+    sensed=False,
 )
 CATALOGUE: Final = {row.name: row for row in (NOZZLE_DEVIATION, HEATER_EFFORT, PACE, ENERGY, AVAILABILITY)}

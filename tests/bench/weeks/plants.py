@@ -63,6 +63,7 @@ class Machinery:
     progress: float = 0.0
     lost: float = 0.0
     worn_since: float | None = None
+    ran: bool = False
     changed_at: float = EPOCH_S
     usual: list[tuple[float, float]] = field(default_factory=list)
 
@@ -239,7 +240,8 @@ def scale(values: list[float]) -> tuple[float, float]:
 
 def _wear(mine: Machinery, machine: Mill | Laser, now: float) -> None:
     """Note the times in which energy changes as it usually does: worn tools, and what people do about it."""
-    if machine.state is State.MAINTENANCE:
+    mine.ran = mine.ran or machine.state is State.RUNNING
+    if machine.state is State.MAINTENANCE or not mine.ran:  # the weeks begin with other tools than the history ended
         mine.changed_at = now
     worn = (isinstance(machine, Mill) and machine.cut_parts >= WORN_PARTS) or now - mine.changed_at < AFTER_SERVICE_S
     if worn and mine.worn_since is None:

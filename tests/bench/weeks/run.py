@@ -169,13 +169,14 @@ def main() -> int:
     parser.add_argument("--days-before", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=1, help="of the first plant")
     parser.add_argument("--filter", choices=("classic", "hypotheses"), default=None)
+    parser.add_argument("--each", type=int, default=WEEKS_A_PLANT, help="weeks that a plant lives")
     parser.add_argument("--apart", action="store_true", help="a plant and a history for every week")
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 8))
     parser.add_argument("--out", type=Path, metavar="DIR", help="write indices, truth and our alerts there")
     parsed = parser.parse_args()
     if parsed.out is not None:
         parsed.out.mkdir(parents=True, exist_ok=True)
-    each = 1 if parsed.apart else WEEKS_A_PLANT
+    each = 1 if parsed.apart else parsed.each
     name = parsed.filter or FILTER
     wishes = [
         Wish(parsed.seed + n, min(each, parsed.weeks - n * each), parsed.machines, parsed.days_before, name, parsed.out)

@@ -7,8 +7,8 @@ import pytest
 from collector.contract.errors import Misconfigured
 from collector.contract.event import State
 from collector.contract.ports import IndexRow
-from cyberfilter.alerts.rules import Watch
 from cyberfilter.alerts.standing import Standing
+from cyberfilter.alerts.watched import Watch
 from cyberfilter.checkpoint import VERSION, MachineMemory, Memory, pack, unpack
 
 ROW = IndexRow("a/m", "energy_w", 60.0, 100.0)

@@ -29,7 +29,7 @@ def test_of_three_printers_the_second_makes_one_alert_of_all_at_their_common_pla
     assert isinstance(common[1], Begins)
     facts = common[1].facts
     assert (facts["members"], facts["count"], facts["like"], facts["size"]) == ("mk4-1, mk4-2", 2, 3, 25.0)
-    assert (facts["z"], facts["since"], common[1].ts) == (12.7, "00000000", 0.0)
+    assert (facts["z"], facts["since"], common[1].ts) == (12.7, "00000000", 60.0)
 
 
 def test_who_joins_later_is_added_to_it() -> None:

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from cyberfilter.alerts.rules import Judged
+from cyberfilter.alerts.watched import Judged
 from cyberfilter.contract.index import Verdict
 from cyberfilter.record import DAY_S, DAYS, Record, Showing, note, showing
 

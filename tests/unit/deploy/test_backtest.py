@@ -37,7 +37,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the story, and what the command wrote of it."""
     folder = tmp_path_factory.mktemp("backtest")
     (folder / "weak.toml").write_text(STORY, encoding="utf-8")
-    options = ["--weeks", HOURS_6, "--days-before", "1", "--json", str(folder / "o.json"), "--html"]
+    options = ["--weeks", HOURS_6, "--days-before", "4", "--json", str(folder / "o.json"), "--html"]
     assert main(["backtest", str(folder / "weak.toml"), *options, str(folder / "o.html"), "--quiet"]) == 0
     return folder
 
