@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from collector.contract.codec import format_time
 from collector.contract.errors import Refusal
-from cyberfilter.alerts.rules import Watch
+from cyberfilter.alerts.watched import Watch
 from cyberfilter.contract import intervention
 from cyberfilter.contract.alert import Alert, AlertState
 from cyberfilter.contract.index import IndexValue

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from cyberfilter.filter.model import Floats, is_any
+from cyberfilter.filter.verdict import Bools
 
 LENGTHS: Final = (3, 6, 12, 24, 48)
 """Cadences in a block of each clock."""
@@ -42,6 +43,11 @@ def fresh(own: Floats) -> None:
     own[:COUNT] = -np.inf
 
 
+def renew(own: Floats, where: Bools) -> None:
+    """Let the levels of these series (k) be learned anew, open blocks stay: what made them move has been taken off."""
+    own[_CUT:, where] = 0.0
+
+
 def step(own: Floats, z: Floats, tick: Floats, noise: Floats, noise_least: Floats) -> tuple[Floats, Floats]:
     """Return the means of the blocks that these values (k; no NaN) close, and their distances, both (COUNT, k).
 
@@ -55,7 +61,8 @@ def step(own: Floats, z: Floats, tick: Floats, noise: Floats, noise_least: Float
         levels = own[_CUT:].reshape(len(_LEVEL), means.size)
         some, (clock, series) = levels[:, which], np.divmod(which, means.shape[1])
         # the mean of c values has a c-th of their variance, if they are independent; if not, that is soon learned
-        white, least = noise[series] / _LENGTH[clock, 0], noise_least[series] / _LENGTH[clock, 0]
+        # and a c-th of their resolution
+        white, least = noise[series] / _LENGTH[clock, 0], noise_least[series] / _LENGTH[clock, 0] ** 2
         distances.reshape(-1)[which] = _judge(some, means.reshape(-1)[which], white, least)
         levels[:, which] = some
     return means, distances

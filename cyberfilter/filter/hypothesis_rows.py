@@ -107,8 +107,10 @@ def expect(columns: Floats, time_s: Floats, rules: Rules, model: Model) -> Forec
     started, learning = columns[AT["n"]] > 0, columns[AT["values"]] < rules.learning_count
     row = _row(columns, time_s, np.full_like(time_s, np.nan), started, learning, rules)
     mean, scale, half = hypotheses.predict(_hypotheses(columns), row, model)
-    pattern = own_rules.expect(columns[_ROW["rules"]], time_s, rules.cadence_s)
-    return band((mean + pattern, scale, half), first(columns, started, rules), rules)
+    own = columns[_ROW["rules"]]
+    predicted = (mean + own_rules.expect(own, time_s, rules.cadence_s), scale, half)
+    held = None if rules.observed else own_rules.held(own, rules.transform)
+    return band(own_rules.repeated(predicted, held), first(columns, started, rules), rules)
 
 
 def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Model) -> Verdicts:
@@ -118,9 +120,10 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
     met = value if rules.observed else rules.transform.forward(value)
     row = _row(columns, time_s, met, started, learning, rules)
     own, h, gone = columns[_ROW["rules"]], _hypotheses(columns), np.isnan(value)
+    held = None if rules.observed else own_rules.held(own, rules.transform)
     heard = own_rules.before(own, h, row, value, started, started & ~learning, rules.cadence_s, model)
     found = _find(columns, row._replace(z=heard.z), started, rules, model)
-    expected = band(own_rules.expected(found, heard), begun, rules)
+    expected = band(own_rules.repeated(own_rules.expected(found, heard), held), begun, rules)
     scored = found
     due = columns[AT["values"]] + ~gone == rules.learning_count
     patterned = row._replace(z=np.full_like(value, np.nan)) if rules.observed else row
@@ -135,6 +138,8 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
     judged, p_change = own_rules.tell(meant, found, heard, seasonal, able=~early & ~gone)
     found = found._replace(p_change=p_change)
     alarm = _score(columns, row, heard, scored, started, rules)
+    if is_any(seasonal.found):
+        score.renew(columns[_ROW["score"]], seasonal.found)
     verdicts = _verdicts((time_s, value), expected, found, judged, alarm)
     np.copyto(past.named, meant.p == meant.p, where=~gone)  # what is told has a probability, else NaN
     if rules.observed and rules.observed.dispersed:

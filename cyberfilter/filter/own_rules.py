@@ -19,13 +19,16 @@ from cyberfilter.filter.model import Floats, is_any
 from cyberfilter.filter.season import Seasonal
 from cyberfilter.filter.start import START_DEGREES
 from cyberfilter.filter.stuck import Run
+from cyberfilter.filter.transform import Transform
 from cyberfilter.filter.verdict import Bools, Judged
-from cyberfilter.filter.weighing import WEIGHT, Model, Row, S
+from cyberfilter.filter.weighing import C00, M0, WEIGHT, Model, Row, S
 
 _LAYOUT: Final = (("stuck", stuck.HEIGHT), ("before", WEIGHT), ("season", season.HEIGHT))
 _STARTS: Final = np.cumsum([0] + [width for _, width in _LAYOUT]).tolist()
 _ROW: Final = {name: slice(at, at + width) for (name, width), at in zip(_LAYOUT, _STARTS, strict=False)}
 HEIGHT: Final[int] = _STARTS[-1]
+Forecast = tuple[Floats, Floats, Floats]
+_BAND: Final = 1.96
 _SLOPE_SHARE: Final = 1e-4
 _DEGREES: Final = 30.0
 """What the noise beside a pattern is worth: it was measured on a few hundred values, but with hindsight."""
@@ -45,6 +48,13 @@ class Heard(NamedTuple):
     told: Floats | None
 
 
+class Held(NamedTuple):
+    """What stuck sensors repeat, each (k), on the filter's scale; NaN: it is not stuck. And how sure it is to go on."""
+
+    z: Floats
+    scale: Floats
+
+
 def fresh(own: Floats) -> None:
     """Let the rows (HEIGHT, k) be those of series that have seen nothing."""
     own[:] = 0.0
@@ -55,6 +65,30 @@ def fresh(own: Floats) -> None:
 def expect(own: Floats, time_s: Floats, cadence_s: float) -> Floats:
     """Return what the pattern adds at these times (k), on the scale of the filter."""
     return season.expect(own[_ROW["season"]], time_s, cadence_s)
+
+
+def held(own: Floats, transform: Transform) -> Held | None:
+    """Return which sensors are stuck (k) before a row comes; None where none is.
+
+    After r repeats one goes on with probability (r + 1)/(r + 2), by Laplace's rule of succession, or is back at what
+    was known when the run began: the scale is the standard deviation of that.
+    """
+    about, known = own[_ROW["stuck"]], own[_ROW["before"]]
+    if not is_any(about[stuck.STUCK]):
+        return None
+    z = transform.forward(np.where(about[stuck.STUCK] > 0, about[stuck.VALUE], np.nan))
+    off = z - known[M0]
+    return Held(z, np.sqrt((off * off + known[C00] + known[S]) / (about[stuck.RUN] + 2.0)))
+
+
+def repeated(forecast: Forecast, held: Held | None) -> Forecast:
+    """Return mean, scale and half the band (k): a stuck sensor repeats itself."""
+    if held is None:
+        return forecast
+    there = ~np.isnan(held.z)
+    others = (held.z, held.scale, _BAND * held.scale)
+    mean, scale, half = (np.where(there, *both) for both in zip(others, forecast, strict=True))
+    return mean, scale, half
 
 
 def before(  # noqa: PLR0917 - all that a row is
@@ -81,7 +115,7 @@ def before(  # noqa: PLR0917 - all that a row is
     return Heard(z, np.floor(row.time / cadence_s + 0.5), pattern, run, told)
 
 
-def expected(found: Found, heard: Heard) -> tuple[Floats, Floats, Floats]:
+def expected(found: Found, heard: Heard) -> Forecast:
     """Return mean, scale and half the band (k) that stood before the value came, with the pattern."""
     mean, scale, half = found.mean, found.scale, found.half
     if heard.told is not None:

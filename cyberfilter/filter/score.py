@@ -22,6 +22,7 @@ import numpy as np
 
 from cyberfilter.filter import blocks, episodes, rarity, tails
 from cyberfilter.filter.model import Floats, is_all, is_any
+from cyberfilter.filter.verdict import Bools
 from cyberfilter.filter.weighing import over
 
 _LONG_RUN: Final = 12
@@ -64,6 +65,14 @@ def fresh(own: Floats) -> None:
     episodes.fresh(own[_EPISODES])
 
 
+def renew(own: Floats, where: Bools) -> None:
+    """Let the slower clocks begin anew where a pattern was found, as the filter does: without it all are calmer.
+
+    The long run stays, and so do the tails: a distance is in standard deviations of its own clock.
+    """
+    blocks.renew(own[_CLOCKS], where)
+
+
 def step(own: Floats, datum: Datum) -> tuple[Floats, Floats]:
     """Return score and surprise (k); own (HEIGHT, k) then remembers the datum. NaN where z is."""
     here = ~np.isnan(datum.z)
@@ -86,7 +95,7 @@ def _step(own: Floats, datum: Datum) -> tuple[Floats, Floats]:
     closed = ~np.isnan(usual)
     if is_any(closed):
         some = np.compress(closed, own[_RARITY], axis=1)
-        figures[-1, closed] = rarity.step(some, usual[closed], datum.noise_least[closed])
+        figures[-1, closed] = rarity.step(some, usual[closed], datum.noise_least[closed] / _LONG_RUN**2)
         own[_RARITY][:, closed] = some
     own_tails = own[_TAILS].reshape(tails.HEIGHT, -1)
     known, heard = tails.knows(own_tails), _ALL

@@ -66,10 +66,15 @@ def step(own: Floats, time_s: Floats, value: Floats, known: Bools) -> Run:
     own[RUN] = np.where(same, own[RUN] + 1.0, np.where(here, 0.0, own[RUN]))
     own[SINCE] = np.where(here & ~same, time_s, own[SINCE])
     own[VALUE] = np.where(here, value, own[VALUE])
-    chance, stuck = np.ones_like(value), (own[RUN] >= RUN_LEAST) & known
-    if is_any(stuck):
-        chance[stuck], able = _chance(own[:, stuck])
-        stuck[stuck] = able & (chance[stuck] < CHANCE)
+    chance, stuck = (
+        np.ones_like(value),
+        (own[STUCK] > 0) & (same | ~here),
+    )  # it goes on for as long as it repeats itself
+    look = stuck | ((own[RUN] >= RUN_LEAST) & known)
+    if is_any(look):
+        (found, able), goes_on = _chance(own[:, look]), stuck[look]
+        chance[look] = np.where(goes_on, np.minimum(found, CHANCE), found)
+        stuck[look] = goes_on | (able & (found < CHANCE))
     learns = pair & ~(stuck & same)
     kept = np.where(learns, _KEPT, 1.0)
     for count, counted in ((PAIRS, pair), (SAME, same), (AFTER, pair & repeated), (AGAIN, same & repeated)):

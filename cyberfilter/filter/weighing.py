@@ -23,7 +23,7 @@ MOVED_COUNT: Final = 5
 """The first fields: those that move with time."""
 SMALL: Final = 0.06
 """A small step's variance as a share of a large one's."""
-FAINT: Final = 0.02
+FAINT: Final = 0.005
 """A faint slope's variance as a share of a steep one's."""
 _FAINT_RATE: Final = 2.5
 """Faint slopes are born so many times as often as steep ones: for a small drift a step is a near explanation."""

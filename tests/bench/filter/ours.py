@@ -11,13 +11,15 @@ from judging import Bools, Floats
 from numpy.typing import NDArray
 
 from cyberfilter.contract.index import Verdict
-from cyberfilter.filter import Bank
+from cyberfilter.filter import Bank, Learned
 
 WORDS: Final = ("", *(word.value for word in Verdict))
 CHANGES: Final = ("step", "slope", "noise", "stuck", "season")
 """Verdicts that call a person: something is new, and it lasts."""
 _NUMBERS: Final = ("p_change", "p_outlier", "change_since", "change_size", "forecast_mean", "forecast_sd", "score")
 Said = Callable[[str], None]
+LEARN: Final = 250
+"""Rows that the default filter learns from."""
 
 
 class Heard(NamedTuple):
@@ -49,16 +51,26 @@ class Heard(NamedTuple):
         return Heard._make(part[where] for part in self)
 
 
-def hear(rows: Floats, name: str, said: Said = lambda _: None, times: Floats | None = None, **options: Any) -> Heard:
+def hear(
+    rows: Floats,
+    name: str,
+    said: Said = lambda _: None,
+    times: Floats | None = None,
+    given: Learned | None = None,
+    **options: Any,
+) -> Heard:
     """Return what a new bank of that filter, with its own defaults unless `options` say otherwise, says of the rows.
 
-    `times` (runs, rows; s) are one apart where there are none; runs that end early are missing from there on.
+    `times` (runs, rows; s) are one apart where there are none; runs that end early are missing from there on. `given`
+    is adopted before the first row.
     """
     runs, length = rows.shape
     bank = Bank(runs, filter=name, **options)
+    if given is not None:
+        bank.adopt(np.arange(runs), given)
     numbers = {field: np.full((runs, length), np.nan) for field in (*_NUMBERS, "forecast_hi95", "surprise")}
     words = {field: np.zeros((runs, length), dtype=np.int8) for field in ("change_kind", "verdict")}
-    ends = np.where(np.isnan(rows), 0, np.arange(length) + 1).max(axis=1)
+    ends = _ends(rows)
     for at in range(length):
         here = np.flatnonzero(ends > at)
         clock = np.full(len(here), float(at)) if times is None else times[here, at]
@@ -71,6 +83,20 @@ def hear(rows: Floats, name: str, said: Said = lambda _: None, times: Floats | N
         if at % 100 == 99:
             said(f"{name}: row {at + 1} of {length}, {runs} series")
     return Heard(**numbers, kind=words["change_kind"], verdict=words["verdict"])
+
+
+def learn(rows: Floats) -> Learned:
+    """Return what the default filter learns from the first of the rows, one apart."""
+    bank, ends = Bank(len(rows), filter="hypotheses"), _ends(rows)
+    for at in range(min(rows.shape[1], LEARN)):
+        here = np.flatnonzero(ends > at)
+        bank.update(here, np.full(len(here), float(at)), rows[here, at])
+    return bank.learned(np.arange(len(rows)))
+
+
+def _ends(rows: Floats) -> NDArray[np.int64]:
+    """Return the row from which on each run is missing."""
+    return np.asarray(np.where(np.isnan(rows), 0, np.arange(rows.shape[1]) + 1).max(axis=1))
 
 
 def padded(rows: Sequence[Floats]) -> Floats:

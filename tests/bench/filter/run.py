@@ -17,13 +17,14 @@ import fixed
 import headline
 import nab
 import nab_table
+import pooling
 import speed
 import tails
 import tcpd
 from scenarios import PUBLISHED_COUNT
 from table import Session, show_goals
 
-PARTS: Final = ("headline", "fixed", "tails", "calibration", "nab", "tcpd", "speed")
+PARTS: Final = ("headline", "fixed", "tails", "calibration", "pooling", "nab", "tcpd", "speed")
 
 
 def main() -> None:
@@ -56,6 +57,8 @@ def _run(session: Session, parts: set[str]) -> None:
         fixed.run(session, kept)
     if "tails" in parts:
         tails.run(session)
+    if "pooling" in parts:
+        pooling.run(session)
     files = nab.read(session.nab) if session.nab and parts & {"nab", "calibration"} else []
     if "calibration" in parts:
         calibration.run(session, files)

@@ -66,3 +66,24 @@ def test_only_closing_blocks_speak():
     blocks.step(own, z, tick - 1, noise, noise)
     means, _ = blocks.step(own, z, tick, noise, noise)
     assert (~np.isnan(means)).sum(axis=0).tolist() == [0, 0, 1, 1]
+
+
+def test_a_mean_is_as_much_finer_than_its_values_as_there_are_of_them():
+    own = unknown()
+    for tick in range(960):
+        blocks.step(own, *(np.array([float(x)]) for x in (5, tick, 1e-9, 1)))
+    noise = own[blocks.HEIGHT - 2 * blocks.COUNT :][: blocks.COUNT, 0]
+    assert noise.tolist() == [1 / length**2 for length in blocks.LENGTHS]
+
+
+def test_a_renewed_clock_learns_its_level_anew_and_keeps_its_open_block():
+    own, rng = unknown(2), np.random.default_rng(4)
+    for tick in range(400):
+        both = np.repeat(rng.normal(size=1), 2)
+        blocks.step(own, both, np.full(2, float(tick)), np.ones(2), np.full(2, 1e-6))
+    before = own.copy()
+    blocks.renew(own, np.array([True, False]))
+    assert (own[:, 1] == before[:, 1]).all()
+    means, distances = blocks.step(own, np.ones(2), np.full(2, 401.0), np.ones(2), np.full(2, 1e-6))
+    assert (means[0, 0], np.isnan(distances[0, 0])) == (means[0, 1], True)
+    assert np.isfinite(distances[0, 1])

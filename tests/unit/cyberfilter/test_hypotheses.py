@@ -98,7 +98,7 @@ class Plain:
         self.families = [  # kind, rate, level variance, slope variance, every, phase, protected
             ("level", -math.log1p(-level) / 2, 6.0, 0.0, 1, 0, 8),
             ("level", -math.log1p(-level) / 2, 100.0, 0.0, 1, 0, 8),
-            ("slope", -math.log1p(-slope) * 2.5, 0.0, 0.02, 4, 0, 32),
+            ("slope", -math.log1p(-slope) * 2.5, 0.0, 0.005, 4, 0, 32),
             ("slope", -math.log1p(-slope), 0.0, 1.0, 4, 2, 8),
             ("louder", -math.log1p(-noise) * 1.5, 0.0, 0.0, 4, 1, 16),
             ("quieter", -math.log1p(-noise) * 1.5, 0.0, 0.0, 4, 3, 16),

@@ -104,3 +104,17 @@ def test_batch_and_singles_and_stopped_and_loaded_are_one_bit_for_bit():
             pieces = Bank.load(pieces.save())
     assert whole.save() == pieces.save()
     assert {"stuck", "season"} <= words
+
+
+def test_the_forecast_of_a_stuck_sensor_is_that_it_goes_on_the_surer_the_longer():
+    values = noise(141, 40)
+    values[80:140] = 2.5
+    bank = Bank(40, filter="hypotheses", commission=LEARNED)
+    said = run(values[:140], bank)
+    assert (said.forecast_mean[90:] == 2.5).all()
+    assert (np.diff(said.forecast_sd[90:], axis=0) < 0).all()
+    ahead = bank.forecast(np.arange(40), np.full(40, 140.0))
+    assert (ahead.mean == 2.5).all()
+    assert (ahead.sd < said.forecast_sd[139]).all()
+    back = run(values[140:], bank, start=140)
+    assert (back.verdict == "steady").mean() >= 0.8

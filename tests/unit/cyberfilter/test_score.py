@@ -114,3 +114,15 @@ def test_a_saved_bank_goes_on_bit_for_bit():
         want = bank.update(np.arange(3), np.full(3, float(tick)), value)
         if tick >= 101:
             np.testing.assert_array_equal(copy.update(np.arange(3), np.full(3, float(tick)), value).score, want.score)
+
+
+def test_what_has_become_calmer_since_its_pattern_is_taken_off_is_judged_as_calm():
+    wave = 2 * np.sin(2 * np.pi * np.arange(250) / 96)[:, None]
+    before, after = noise("gauss", 250, 300) + wave, noise("gauss", 400, 300, seed=12)
+    renewed, left = unknown(300), unknown(300)
+    for own in (renewed, left):
+        run(own, before)
+    score.renew(renewed, np.ones(300, dtype=bool))
+    found = [np.mean(run(own, after, start=250)[1] > 1 - 1 / 500) * 500 for own in (renewed, left)]
+    assert found[1] < 0.2
+    assert 0.5 < found[0] < 1.5

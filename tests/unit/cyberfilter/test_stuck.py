@@ -62,6 +62,16 @@ def test_a_missing_value_neither_ends_a_run_nor_adds_to_it():
     assert run.stuck[308:320].all()
 
 
+def test_a_sensor_that_is_stuck_for_longer_than_it_was_known_stays_stuck():
+    values = rng().normal(size=(5, 1300))
+    values[:, 280:] = 7.0
+    values[:, 900] = np.nan
+    run = said(values)
+    assert run.stuck[284:].all()
+    assert (run.chance[284:] <= stuck.CHANCE).all()
+    assert run.fired.sum() == 5
+
+
 @pytest.mark.parametrize("step", [0.5, 1.0, 1.5, 3.0])
 def test_a_coarse_scale_is_no_stuck_sensor(step):
     assert alarms(np.round(rng().normal(size=(200, 2000)) / step) * step) <= 0.05
