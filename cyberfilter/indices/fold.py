@@ -276,7 +276,8 @@ def _pace(
         return
     (first_ts, first), (last_ts, last) = pace.first, pace.last
     if last_ts - first_ts >= PACE_SPREAD_S_MIN and last >= first:
-        values.append(Value(PACE.name, float(end), (last - first) * fold.estimate_s / (last_ts - first_ts)))
+        ratio = (last - first) * fold.estimate_s / (last_ts - first_ts)
+        values.append(Value(PACE.name, float(end), ratio, fold.job_regime))
 
 
 def _availability(fold: MachineFold, span: Span, end: int, values: list[Value]) -> None:

@@ -59,7 +59,7 @@ def story(minutes: int, seed: int = 3) -> Iterator[tuple[float, Fact]]:
                 "nozzle_target_degc": (215.0,) * 3,
                 "nozzle_degc": tuple(215.0 + rng.gauss(0, 0.3) for _ in times),
                 "heater_power_w": tuple(rng.gauss(effort, 0.6) for _ in times),
-                "progress_ratio": tuple((ts - T0) / 20_000 for ts in times),
+                "progress_ratio": tuple((ts - T0) / 40_000 for ts in times),
             }
             yield half + 20.0, Samples(times, columns)
         if n % 41 == 40:
@@ -70,7 +70,7 @@ def story(minutes: int, seed: int = 3) -> Iterator[tuple[float, Fact]]:
     yield end + 1, StateSeen(end + 1, State.WAITING_PERSON)
 
 
-STORY = list(story(150))
+STORY = list(story(400))
 BATCHES = [Batch("mk4", PLACE, "native", ts, (fact,)) for ts, fact in STORY]
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from collector.contract.event import JobEnded, JobStarted, Outcome, State, StateSeen
 from collector.contract.reading import Fact, Samples
-from cyberfilter.indices.fold import GAP_MINUTES_MAX, PENDING_FACTS_MAX, MachineFold, Value, close, take
+from cyberfilter.indices.fold import GAP_MINUTES_MAX, PENDING_FACTS_MAX, UNNAMED_JOB, MachineFold, Value, close, take
 
 T0 = 1_795_399_200.0 - 1_795_399_200.0 % 3600
 RUNNING = StateSeen(T0, State.RUNNING)
@@ -71,7 +71,7 @@ def test_pace_is_progress_against_the_estimate() -> None:
     job = JobStarted("j1", T0 - 5, estimate_s=2_500.0)
     slow = Samples(start.times, {"progress_ratio": tuple(0.1 + 0.0004 * k * 20 for k in range(16))})
     (found,) = values(RUNNING, job, slow, end)["pace_ratio"]
-    assert found == Value("pace_ratio", T0 + 300, pytest.approx(0.0004 * 2_500.0))
+    assert found == Value("pace_ratio", T0 + 300, pytest.approx(0.0004 * 2_500.0), UNNAMED_JOB)
 
 
 def test_five_minutes_in_which_a_job_ended_have_no_pace() -> None:
