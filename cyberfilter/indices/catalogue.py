@@ -78,8 +78,8 @@ PACE: Final = Index(
     word="pace",
     unit="1",
     formula="rise of progress_ratio × estimate_s ÷ time between the first and the last sample of five minutes",
-    gate="running the whole five minutes, one job, samples at least 4 min apart, estimate known, no move above 1 min "
-    "of it",
+    gate="running the whole five minutes, one job, samples at least 4 min apart, estimate known; "
+    "where progress moves in stairs, steps of at most 30 s of it",
     cadence_s=300.0,
     transform="none",
     good=Good.HIGHER,

@@ -32,8 +32,7 @@ GAP_MINUTES_MAX: Final = 7 * 1440
 """A longer hole in a machine's samples is skipped rather than walked through."""
 PACE_S: Final = 300
 PACE_SPREAD_S_MIN: Final = 240.0
-PACE_MOVE_MAX: Final = (60.0, 2.5)
-"""A move of progress may be worth so much of the estimate (s), or so many times the time since the last sample."""
+PACE_MOVE_S_MAX: Final = 30.0  # of the estimate, for a step where progress moves in stairs
 HOUR_S: Final = 3600
 HOUR_KNOWN_S_MIN: Final = HOUR_S / 2
 NO_JOB: Final = 0.0
@@ -49,7 +48,6 @@ INDICATORS: Final = (
     "progress_ratio",
     "estimate_s",
 )
-
 
 T = TypeVar("T")
 
@@ -69,13 +67,14 @@ class Value(NamedTuple):
 class Pace(msgspec.Struct):
     """The five minutes under way: whether the gate is open, the first and last progress (Unix s, ratio).
 
-    `coarse`: it moved by more than can be told from the time that passed, as where whole parts are counted.
+    `stood`: it did not move between two samples; `step_s` is the most that a move was worth of the estimate.
     """
 
     open: bool = False
     first: tuple[float, float] | None = None
     last: tuple[float, float] | None = None
-    coarse: bool = False
+    stood: bool = False
+    step_s: float = 0.0
 
 
 class MachineFold(msgspec.Struct):
@@ -276,15 +275,16 @@ def _pace(
     for ts, row in rows:
         if "progress_ratio" in row:
             if pace.last is not None:
-                worth_s = (row["progress_ratio"] - pace.last[1]) * (fold.estimate_s or 0.0)
-                pace.coarse |= worth_s > max(PACE_MOVE_MAX[0], PACE_MOVE_MAX[1] * (ts - pace.last[0]))
+                rise = row["progress_ratio"] - pace.last[1]
+                pace.stood, pace.step_s = pace.stood or rise == 0, max(pace.step_s, rise * (fold.estimate_s or 0.0))
             pace.last = (ts, row["progress_ratio"])
             pace.first = pace.first or pace.last
     end = start + MINUTE_S
     if end % PACE_S or pace.first is None or pace.last is None or not fold.estimate_s:
         return
     (first_ts, first), (last_ts, last) = pace.first, pace.last
-    if last_ts - first_ts >= PACE_SPREAD_S_MIN and last >= first and not pace.coarse:
+    fine = not pace.stood or pace.step_s <= PACE_MOVE_S_MAX
+    if fine and last_ts - first_ts >= PACE_SPREAD_S_MIN and last >= first:
         ratio = (last - first) * fold.estimate_s / (last_ts - first_ts)
         values.append(Value(PACE.name, float(end), ratio, fold.job_regime))
 
