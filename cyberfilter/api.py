@@ -91,7 +91,7 @@ def routes(cyberfilter: Cyberfilter) -> APIRouter:  # tidy: one small function a
             said = cyberfilter.intervene(intervention.read(Wire(**body.model_dump())))
         except (Refusal, Unavailable) as error:
             raise _problem(error) from None
-        return intervention.shown(said) | {"ts": format_time(said.ts), "until": said.until and format_time(said.until)}
+        return intervention.told(said)
 
     @router.get("/outlook", response_model=OutlookItem)
     def outlook(place: str, index: str, horizon: Horizon = "hours") -> dict[str, Any]:

@@ -14,7 +14,6 @@ from cyberfilter.contract import intervention
 from cyberfilter.contract.alert import Alert, AlertState
 from cyberfilter.contract.index import IndexValue
 from cyberfilter.contract.index import shown as shown_index
-from cyberfilter.contract.intervention import Intervention
 from cyberfilter.filter import Belief
 from cyberfilter.floor import Floor
 from cyberfilter.judge import Series
@@ -25,8 +24,6 @@ USUAL_MAX: Final = 8
 """Regimes whose usual levels are told, those known from the most values first."""
 ALERTS_MAX: Final = 5
 """Alerts told one by one, newest first; the counts tell of all."""
-
-
 TOLD_MAX: Final = 5
 """Interventions told, newest first."""
 
@@ -58,7 +55,7 @@ def belief(cyberfilter: Cyberfilter, place: str, index: str) -> dict[str, Any]:
         "usual": _usual(seen.watch),
         "record": _record(seen.showing),
         "alerts": _alerts(alert for alert in alerts if alert.raised_at >= since),
-        "interventions": [_intervention(said) for said in cyberfilter.interventions(place, index)[:TOLD_MAX]],
+        "interventions": [intervention.told(said) for said in cyberfilter.interventions(place, index)[:TOLD_MAX]],
     }
 
 
@@ -88,7 +85,7 @@ def _believed(one: Belief) -> dict[str, Any]:
 
 
 def _usual(watch: Watch) -> list[dict[str, Any]]:
-    """Return the usual level and spread of each regime: what the gate's target was."""
+    """Return the usual level and spread of each regime: a target, or the number that stands for a job's file."""
     homes = sorted(watch.homes.items(), key=lambda known: -known[1].count)
     return [
         {
@@ -133,13 +130,6 @@ def _alerts(found: Iterable[Alert]) -> dict[str, Any]:
         "returned": sum(alert.returned_at is not None for alert in alerts),
         "closed": sum(alert.state is AlertState.CLOSED for alert in alerts),
         "newest": newest,
-    }
-
-
-def _intervention(said: Intervention) -> dict[str, Any]:
-    return intervention.shown(said) | {
-        "ts": format_time(said.ts),
-        "until": format_time(said.until) if said.until is not None else None,
     }
 
 

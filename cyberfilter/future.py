@@ -11,6 +11,7 @@ from collector.contract.ports import Historian
 from cyberfilter.contract.index import IndexValue
 from cyberfilter.indices.catalogue import Index
 from cyberfilter.outlook.horizon import Outlook, outlook
+from cyberfilter.outlook.worth import refusal
 
 __all__ = ["HORIZONS", "Outlook", "future"]
 
@@ -59,7 +60,9 @@ def future(historian: Historian, value: IndexValue, row: Index, horizon: str) ->
     times, values = _past(historian, value, row, past_s, step_s)
     season = round(_DAY_S / step_s) if wanted.is_daily and times and times[-1] - times[0] >= 3 * _DAY_S else None
     found = outlook(times, values, horizon=ahead, cadence_s=step_s, season_period=season)
-    return _shown(found, row)
+    if not found.worth.better:
+        raise refusal(found.worth, found.n, "a day", "" if row.unit == "1" else f" {row.unit}")
+    return found
 
 
 def _past(
@@ -73,18 +76,3 @@ def _past(
     end = math.floor(value.at / step_s) * step_s
     rolled = historian.rolled(value.place, row.name, start=end - past_s, end=end, step_s=step_s, most=most)
     return [ts + step_s for ts, *_ in rolled], [mean for _, _, mean, _ in rolled]
-
-
-def _shown(found: Outlook, row: Index) -> Outlook:
-    past = found.worth
-    if past.better:
-        return found
-    if past.error is None or past.error_last is None:
-        raise Refusal("too_few", f"{found.n} values leave {past.origins} forecasts of the past: too few to go by")
-    season = "" if past.error_season is None else f", as a day ago {past.error_season:.3g}"
-    unit = "" if row.unit == "1" else f" {row.unit}"
-    raise Refusal(
-        "no_better",
-        f"in {past.origins} forecasts of the past the model was wrong by {past.error:.3g}{unit}, "
-        f"saying as last {past.error_last:.3g}{season}: that is no better",
-    )

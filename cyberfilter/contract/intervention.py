@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from collector.contract import limits
-from collector.contract.codec import parse_time
+from collector.contract.codec import format_time, parse_time
 from collector.contract.errors import Refusal
 from collector.contract.place import check_place
 
@@ -104,6 +104,12 @@ def _check_figures(sort: Sort, wire: Wire) -> None:
 
 
 def shown(said: Intervention) -> dict[str, object]:
-    """Return the intervention as the API gives it and the journal keeps it."""
+    """Return the intervention as the journal keeps it: times in Unix s."""
     found: dict[str, object] = msgspec.to_builtins(said)
     return found
+
+
+def told(said: Intervention) -> dict[str, object]:
+    """Return the intervention as the API gives it: times in RFC 3339."""
+    until = format_time(said.until) if said.until is not None else None
+    return shown(said) | {"ts": format_time(said.ts), "until": until}

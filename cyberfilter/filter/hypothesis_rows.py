@@ -42,6 +42,7 @@ from cyberfilter.filter.rows import (
     first,
     gap_of,
     hold,
+    learning_of,
     remember,
 )
 from cyberfilter.filter.start import START_COUNT, Begin
@@ -104,7 +105,7 @@ def accept(columns: Floats) -> None:
 
 def expect(columns: Floats, time_s: Floats, rules: Rules, model: Model) -> Forecasts:
     """Return the forecasts for values at these times (k); nothing is changed."""
-    started, learning = columns[AT["n"]] > 0, columns[AT["values"]] < rules.learning_count
+    started, learning = columns[AT["n"]] > 0, learning_of(columns, rules)
     row = _row(columns, time_s, np.full_like(time_s, np.nan), started, learning, rules)
     mean, scale, half = hypotheses.predict(_hypotheses(columns), row, model)
     own = columns[_ROW["rules"]]
@@ -115,7 +116,7 @@ def expect(columns: Floats, time_s: Floats, rules: Rules, model: Model) -> Forec
 
 def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Model) -> Verdicts:
     """Return what the rows say; the columns (height, k; contiguous) then remember them. NaN is missing."""
-    started, learning = columns[AT["n"]] > 0, _learning(columns, rules)
+    started, learning = columns[AT["n"]] > 0, learning_of(columns, rules)
     begun = first(columns, started, rules)
     met = value if rules.observed else rules.transform.forward(value)
     row = _row(columns, time_s, met, started, learning, rules)
@@ -124,7 +125,7 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
     heard = own_rules.before(own, h, row, value, started, started & ~learning, rules.cadence_s, model)
     found = _find(columns, row._replace(z=heard.z), started, rules, model)
     expected = band(own_rules.repeated(own_rules.expected(found, heard), held), begun, rules)
-    scored = found
+    alarm = _score(columns, row, heard, found, started, rules)
     due = columns[AT["values"]] + ~gone == rules.learning_count
     patterned = row._replace(z=np.full_like(value, np.nan)) if rules.observed else row
     seasonal = own_rules.after(own, h, patterned, heard, due, rules.cadence_s, model)
@@ -137,7 +138,6 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
     meant = judge(found, past, missing=gone, early=early, starting=~started)
     judged, p_change = own_rules.tell(meant, found, heard, seasonal, able=~early & ~gone)
     found = found._replace(p_change=p_change)
-    alarm = _score(columns, row, heard, scored, started, rules)
     if is_any(seasonal.found):
         score.renew(columns[_ROW["score"]], seasonal.found)
     verdicts = _verdicts((time_s, value), expected, found, judged, alarm)
@@ -212,12 +212,8 @@ def adopt(columns: Floats, given: Learned, rules: Rules) -> None:
     if is_any(running):
         some, part = np.compress(running, columns, axis=1), Learned(*(column[running] for column in given))
         most = 1.0 / max(1.0 - rules.variance_discount, 1e-3)
-        some[_AT["adaptivity"]] = learned.take_up(_hypotheses(some), _grid(some), part, _learning(some, rules), most)
+        some[_AT["adaptivity"]] = learned.take_up(_hypotheses(some), _grid(some), part, learning_of(some, rules), most)
         columns[:, running] = some
-
-
-def _learning(columns: Floats, rules: Rules) -> Bools:
-    return np.asarray(columns[AT["values"]] < rules.learning_count)
 
 
 def _hypotheses(columns: Floats) -> Floats:
@@ -269,7 +265,7 @@ def _find(columns: Floats, row: Row, started: Bools, rules: Rules, model: Model)
 
 
 def _run(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
-    learning, noise = _learning(columns, rules), columns[_ROW["noise"]]
+    learning, noise = learning_of(columns, rules), columns[_ROW["noise"]]
     seen = np.minimum(columns[_AT["heard"]], max(rules.learning_count - START_COUNT, 0))
     usual = np.full_like(seen, model.outlier)
     model = model._replace(outlier=usual if rules.observed else own_noise.outlier_share(noise, seen, usual))

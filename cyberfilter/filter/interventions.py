@@ -22,13 +22,13 @@ import numpy as np
 from collector.contract.errors import Refusal
 from collector.contract.limits import NUMBER_ABS_MAX
 from cyberfilter.filter import memory
-from cyberfilter.filter.births import FREE, LEVEL, START
-from cyberfilter.filter.hypotheses import LOOK_BACK
+from cyberfilter.filter.births import LEVEL, START
+from cyberfilter.filter.hypotheses import LOOK_BACK, begin
 from cyberfilter.filter.kernel import Bools
-from cyberfilter.filter.memory import AT, ROW
+from cyberfilter.filter.memory import AT
 from cyberfilter.filter.model import Floats
 from cyberfilter.filter.transform import Transform
-from cyberfilter.filter.weighing import BASE, BORN, C00, C01, KIND, M0, SINCE, WEIGHT, over
+from cyberfilter.filter.weighing import BASE, BORN, C00, C01, KIND, M0, WEIGHT, over
 
 IGNORE, SHIFT, A_LEVEL, UNCERTAIN = ACTIONS = ("ignore", "shift", "level", "uncertain")
 _WITH_MEAN: Final = (SHIFT, A_LEVEL)
@@ -97,9 +97,7 @@ def accept_hypotheses(h: Floats, heard: Floats) -> None:
     w = np.exp(h[WEIGHT])
     recent = np.where((h[BORN] > heard - LOOK_BACK) & (h[KIND] > START), w, 0.0)
     likeliest = np.where(over(recent) > over(w - recent), recent, w - recent).argmax(axis=0)
-    h[:] = h[:, likeliest, np.arange(h.shape[2])][:, None]
-    h[WEIGHT], h[BORN], h[SINCE:] = -np.inf, -np.inf, 0.0
-    h[WEIGHT, FREE.start] = 0.0
+    begin(h, h[:WEIGHT, likeliest, np.arange(h.shape[2])])
 
 
 def accept_classic(columns: Floats, probability: tuple[float, ...]) -> None:
@@ -110,7 +108,5 @@ def accept_classic(columns: Floats, probability: tuple[float, ...]) -> None:
     d0, d1 = m0 - level, m1 - slope
     covered = [c00 + d0 * d0, c01 + d0 * d1, c11 + d1 * d1]
     merged = [level, slope, *(over(state.p * part) for part in covered), 1.0 / over(state.p / s)]
-    columns[ROW["moments"]] = np.repeat(np.stack(merged), 4, axis=0)
-    columns[ROW["p"]] = np.maximum(np.array(probability), np.finfo(np.float64).tiny)[:, None]
-    columns[ROW["back"]] = 0.25
+    memory.put_one(columns, merged, probability)
     columns[AT["rows"]] = 0.0

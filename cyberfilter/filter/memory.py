@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -71,11 +71,16 @@ def start(columns: Floats, begun: Begin, probability: tuple[float, ...], noise_l
     count = columns.shape[1]
     noise = np.maximum(begun.noise, noise_least)
     moments = (begun.level, begun.slope, begun.level_variance, np.zeros(count), begun.slope_variance, noise)
+    put_one(columns, moments, probability)
+    columns[ROW["n"]] = begun.degrees
+    columns[ROW["s_least"]] = np.maximum(_S_SHARE_LEAST * noise, noise_least)
+
+
+def put_one(columns: Floats, moments: Sequence[Floats], probability: tuple[float, ...]) -> None:
+    """Let one distribution, by its moments each (k), be all four states', as if any of them had been before."""
     columns[ROW["moments"]] = np.repeat(np.stack(moments), 4, axis=0)
     columns[ROW["p"]] = np.maximum(np.array(probability), np.finfo(np.float64).tiny)[:, None]
     columns[ROW["back"]] = 0.25
-    columns[ROW["n"]] = begun.degrees
-    columns[ROW["s_least"]] = np.maximum(_S_SHARE_LEAST * noise, noise_least)
 
 
 def state_of(columns: Floats) -> State:

@@ -100,7 +100,7 @@ def accept(columns: Floats, rules: Rules) -> None:
 
 def expect(columns: Floats, time_s: Floats, rules: Rules) -> Forecasts:
     """Return the forecasts for values at these times (k); nothing is changed."""
-    started, learning = columns[AT["n"]] > 0, columns[AT["values"]] < rules.learning_count
+    started, learning = columns[AT["n"]] > 0, learning_of(columns, rules)
     gap, nu = gap_of(columns, time_s, rules)[0], discount_of(learning, rules) * columns[AT["n"]]
     predicted = predict(memory.state_of(columns), gap, nu, rules.model)
     return band(predicted, first(columns, started, rules), rules)
@@ -150,6 +150,11 @@ def gap_of(columns: Floats, time_s: Floats, rules: Rules) -> tuple[Floats, Bools
     return gap, long
 
 
+def learning_of(columns: Floats, rules: Rules) -> Bools:
+    """Return which series are still learning: nothing is said of them, nothing forgotten."""
+    return np.asarray(columns[AT["values"]] < rules.learning_count)
+
+
 def discount_of(learning: Bools, rules: Rules) -> Floats:
     """Return the share of the noise variance's degrees of freedom that is kept; while learning nothing is forgotten."""
     return np.where(learning, 1.0, rules.variance_discount)
@@ -157,38 +162,33 @@ def discount_of(learning: Bools, rules: Rules) -> Floats:
 
 def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules) -> Verdicts:
     """Return what the rows say; the columns (height, k; contiguous) then remember them. NaN is missing."""
-    started, learning = columns[AT["n"]] > 0, columns[AT["values"]] < rules.learning_count
+    started, learning = columns[AT["n"]] > 0, learning_of(columns, rules)
     early = first(columns, started, rules)
     gap, nu = gap_of(columns, time_s, rules)[0], discount_of(learning, rules) * columns[AT["n"]]
     readout = _read(columns, rules.transform.forward(value), gap, nu, rules)
     expected = band((readout.mean, readout.scale, readout.half), early, rules)
     judged, now = _judge(columns, readout, np.isnan(value), ~started, learning, rules)
     verdicts = Verdicts(
-        t=time_s,
-        y=value,
-        forecast_mean=expected.mean,
-        forecast_sd=expected.sd,
-        forecast_lo95=expected.lo95,
-        forecast_hi95=expected.hi95,
-        level=now.level,
-        slope=now.slope,
-        p_slope_negative=now.p_slope_negative,
-        sigma=now.sigma,
-        log_evidence=readout.log_evidence,
-        p_change=change_probability(now.p, now.one_back, now.two_back),
-        p_outlier=now.p[:, 1],
-        change_kind=judged.kind,
-        change_since=judged.since,
-        change_size=judged.size,
-        change_sd=judged.sd,
-        change_p=judged.p,
-        change_before=judged.before,
-        score=np.full_like(value, np.nan),
-        surprise=np.full_like(value, np.nan),
-        verdict=judged.verdict,
-        p=now.p,
-        one_back=now.one_back,
-        two_back=now.two_back,
+        time_s,
+        value,
+        *expected,
+        now.level,
+        now.slope,
+        now.p_slope_negative,
+        now.sigma,
+        readout.log_evidence,
+        change_probability(now.p, now.one_back, now.two_back),
+        now.p[:, 1],
+        judged.kind,
+        judged.since,
+        judged.size,
+        judged.sd,
+        judged.p,
+        judged.before,
+        np.full_like(value, np.nan),
+        np.full_like(value, np.nan),
+        judged.verdict,
+        *now[:3],
     )
     remember(columns, verdicts, started)
     return verdicts

@@ -66,10 +66,8 @@ def step(own: Floats, time_s: Floats, value: Floats, known: Bools) -> Run:
     own[RUN] = np.where(same, own[RUN] + 1.0, np.where(here, 0.0, own[RUN]))
     own[SINCE] = np.where(here & ~same, time_s, own[SINCE])
     own[VALUE] = np.where(here, value, own[VALUE])
-    chance, stuck = (
-        np.ones_like(value),
-        (own[STUCK] > 0) & (same | ~here),
-    )  # it goes on for as long as it repeats itself
+    chance = np.ones_like(value)
+    stuck = (own[STUCK] > 0) & (same | ~here)  # it goes on for as long as it repeats itself
     look = stuck | ((own[RUN] >= RUN_LEAST) & known)
     if is_any(look):
         (found, able), goes_on = _chance(own[:, look]), stuck[look]

@@ -8,7 +8,6 @@ worth is tried day by day: sums that overlap prove little.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -17,7 +16,7 @@ import numpy as np
 from collector.contract.errors import Refusal
 from cyberfilter.filter.model import Floats
 from cyberfilter.outlook.horizon import best, spread_of, tried
-from cyberfilter.outlook.worth import Worth
+from cyberfilter.outlook.worth import Worth, refusal
 
 DAYS_MIN: Final = 14
 """Fewer days say too little about how days differ."""
@@ -62,7 +61,7 @@ def sum_ahead(days: Sequence[float], today: float, ahead: int, *, level: float =
     season, fitted = best(scaled, season, level="local level")
     past = tried(scaled, 1, season, unit=spread, level="local level")
     if not past.better:
-        raise _no_better(past)
+        raise refusal(past, known, "a week")
     paths = fitted.simulate(ahead, anchor="end", repetitions=_PATHS, rng=np.random.default_rng(_SEED))
     totals = _totals(centre + spread * np.asarray(paths).reshape(ahead, _PATHS), today)
     lo, hi = np.quantile(totals, [(1 - level) / 2, (1 + level) / 2])
@@ -75,15 +74,3 @@ def _totals(paths: Floats, today: float) -> Floats:
     whole = np.maximum(paths, 0.0)
     whole[0] = np.maximum(whole[0] - today, 0.0)
     return np.asarray(whole.sum(axis=0))
-
-
-def _no_better(past: Worth) -> Refusal:
-    if past.error is None or past.error_last is None:
-        return Refusal("too_few", f"{past.origins} forecasts of the past are too few to go by")
-    rivals = [past.error_last] + ([past.error_season] if past.error_season is not None else [])
-    least = min(error for error in rivals if math.isfinite(error))
-    return Refusal(
-        "no_better",
-        f"in {past.origins} forecasts of past days the model was wrong by {past.error:.3g}, "
-        f'and saying "as last time" by {least:.3g}: that is no better',
-    )

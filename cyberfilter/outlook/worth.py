@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from statsmodels.tsa.stattools import diebold_mariano_test
 
+from collector.contract.errors import Refusal
 from cyberfilter.filter.model import Floats
 
 ORIGINS_MAX: Final = 40
@@ -41,6 +42,21 @@ class Worth(NamedTuple):
     error_season: float | None = None
     p_last: float | None = None
     p_season: float | None = None
+
+
+def refusal(past: Worth, count: int, ago: str, unit: str = "") -> Refusal:
+    """Return why a model that learned from `count` values is not told: `too_few`, or `no_better` with the errors.
+
+    `ago` is what a season is called ("a day"), `unit` follows each figure.
+    """
+    if past.error is None or past.error_last is None:
+        return Refusal("too_few", f"{count} values leave {past.origins} forecasts of the past: too few to go by")
+    season = "" if past.error_season is None else f", as {ago} ago {past.error_season:.3g}{unit}"
+    return Refusal(
+        "no_better",
+        f"in {past.origins} forecasts of the past the model was wrong by {past.error:.3g}{unit}, "
+        f"saying as last {past.error_last:.3g}{unit}{season}: that is no better",
+    )
 
 
 def worth(grid: Floats, learned: int, horizon: int, season: int | None, model: Any, params: Floats) -> Worth:  # noqa: PLR0917 - one caller
