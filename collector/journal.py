@@ -21,12 +21,14 @@ CREATE TABLE IF NOT EXISTS entry (
     body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS checkpoint (
     only INTEGER PRIMARY KEY CHECK (only = 1), n INTEGER NOT NULL, state BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS said (only INTEGER PRIMARY KEY CHECK (only = 1), n INTEGER NOT NULL);
 """
 FORMAT: Final = Format("journal", 1, _TABLES)
 _ADD: Final = "INSERT INTO entry (id, ts, kind, subject, body) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 _SET: Final = (
     "INSERT INTO checkpoint VALUES (1, ?, ?) ON CONFLICT (only) DO UPDATE SET n = excluded.n, state = excluded.state"
 )
+_SAID: Final = "INSERT INTO said VALUES (1, ?) ON CONFLICT (only) DO UPDATE SET n = excluded.n"
 
 
 class SqliteJournal:
@@ -41,11 +43,15 @@ class SqliteJournal:
         self._lock = Lock()
         self._hold, self._connection = open_held(path, FORMAT, busy_s=busy_s)
 
-    def append(self, entries: Sequence[Entry], *, checkpoint: Checkpoint | None = None) -> None:
-        """Keep entries (those whose id is there already are passed over) and the checkpoint, in one transaction."""
+    def append(
+        self, entries: Sequence[Entry], *, said: int | None = None, checkpoint: Checkpoint | None = None
+    ) -> None:
+        """Keep entries (those whose id is there already are passed over) and what is given, in one transaction."""
         rows = [(entry.id, entry.ts, entry.kind, entry.subject, to_json(entry.body)) for entry in entries]
         with self._lock, told(self._path, FORMAT), transaction(self._connection) as connection:
             connection.executemany(_ADD, rows)
+            if said is not None:
+                connection.execute(_SAID, (said,))
             if checkpoint is not None:
                 connection.execute(_SET, checkpoint)
 
@@ -54,6 +60,12 @@ class SqliteJournal:
         with self._lock, told(self._path, FORMAT):
             rows = self._connection.execute("SELECT id, ts, kind, subject, body FROM entry ORDER BY n").fetchall()
         return [Entry(name, ts, kind, subject, json.loads(body)) for name, ts, kind, subject, body in rows]
+
+    def said(self) -> int:
+        """Return the number of the last fact whose events are kept, 0 before there is one."""
+        with self._lock, told(self._path, FORMAT):
+            row = self._connection.execute("SELECT n FROM said").fetchone()
+        return 0 if row is None else int(row[0])
 
     def checkpoint(self) -> Checkpoint | None:
         """Return the newest checkpoint."""
@@ -74,20 +86,28 @@ class MemoryJournal:
     def __init__(self) -> None:
         self._entries: dict[str, tuple[Entry, str]] = {}
         self._checkpoint: Checkpoint | None = None
+        self._said = 0
         self._lock = Lock()
 
-    def append(self, entries: Sequence[Entry], *, checkpoint: Checkpoint | None = None) -> None:
-        """Keep entries (those whose id is there already are passed over) and the checkpoint, both or neither."""
+    def append(
+        self, entries: Sequence[Entry], *, said: int | None = None, checkpoint: Checkpoint | None = None
+    ) -> None:
+        """Keep entries (those whose id is there already are passed over) and what is given, all or nothing."""
         texts = [to_json(entry.body) for entry in entries]
         with self._lock:
             for entry, text in zip(entries, texts, strict=True):
                 self._entries.setdefault(entry.id, (entry, text))
+            self._said = self._said if said is None else said
             self._checkpoint = checkpoint or self._checkpoint
 
     def entries(self) -> list[Entry]:
         """Return all entries in the order in which they were kept."""
         with self._lock:
             return [entry._replace(body=json.loads(text)) for entry, text in self._entries.values()]
+
+    def said(self) -> int:
+        """Return the number of the last fact whose events are kept, 0 before there is one."""
+        return self._said
 
     def checkpoint(self) -> Checkpoint | None:
         """Return the newest checkpoint."""

@@ -2,8 +2,9 @@
 # tidy: the loop and all that may be asked of it under one lock
 """The fast loop: read, fold, judge, hand over, checkpoint, publish.
 
-What is remembered and what was said about alerts go into the journal in one transaction, and nothing is published
-before it is there: whoever kills the process at any moment and starts it again gets the same next output.
+What is said about alerts goes into the journal with the number of its fact, and nothing is published before it is
+there. What is remembered follows more rarely, for it is large: whoever kills the process at any moment and starts it
+again goes in silence through the facts between the two, and gets the same next output.
 """
 
 from __future__ import annotations
@@ -44,10 +45,12 @@ from cyberfilter.publisher import Publisher, levels
 _LOG: Final = logging.getLogger("cybersyn")
 INTERVENTION: Final = "intervention"
 READER: Final = "cyberfilter"
-UNSAVED_FACTS_MAX: Final = 1_000
-"""Facts after which a checkpoint is written even if nothing was judged: what is not covered stays in the log."""
-CHECKPOINT_EVERY_S: Final = 5.0
-"""How long (real s) a state without news for people waits for its checkpoint: a restart reads those facts again."""
+UNSAVED_FACTS_MAX: Final = 50_000
+"""Facts after which a checkpoint is written at any rate: what is not covered stays in the log, and is read again."""
+CHECKPOINT_EVERY_S: Final = 60.0
+"""How long (real s) what is remembered waits at least for its checkpoint, unless a person changed it."""
+CHECKPOINT_BYTES_A_S: Final = 100_000
+"""What checkpoints write on average at most (bytes a second), for disks wear out: a larger one waits longer."""
 T = TypeVar("T")
 ACTIONS_PER_TURN_MAX: Final = 100
 CLEARED_AT_START_MAX: Final = 200
@@ -83,6 +86,7 @@ class Cyberfilter:
                 VERSION,
             )
         self._n = self._saved_n = found.n if found is not None else 0
+        self._said_n = max(self._n, journal.said())
         self._owed = Owed(memory.owed if memory else ())
         kept = journal.entries()
         self._book = Book(kept)
@@ -90,8 +94,7 @@ class Cyberfilter:
             known.id: msgspec.convert(known.body, Intervention) for known in kept if known.kind == INTERVENTION
         }
         self._pending: list[Entry] = []
-        self._dirty = False
-        self._saved_s = float("-inf")
+        self._dirty, self._due_s = False, float("-inf")
         self._trouble: dict[str, str] = {}
         self._broken = False
         facts.passed(READER, self._n)
@@ -112,9 +115,10 @@ class Cyberfilter:
             self._trouble["journal"] = stopped
         with self._lock:
             self._note(due(self._book.open(), self._clock.now(), self._plant))
-            late = self._dirty and time.monotonic() - self._saved_s >= CHECKPOINT_EVERY_S
-            if self._pending or late or self._n - self._saved_n >= UNSAVED_FACTS_MAX:
-                self._commit()
+            late = self._dirty and time.monotonic() >= self._due_s
+            whole = late or self._n - self._saved_n >= UNSAVED_FACTS_MAX
+            if self._pending or whole:
+                self._commit(whole=whole)
             self._publisher.flush(time.monotonic())
         return len(numbered)
 
@@ -166,9 +170,10 @@ class Cyberfilter:
         Raises Refusal `unknown_alert` or `not_possible` (the state does not have it), Unavailable: nothing was kept.
         """
         with self._lock:
-            if self._pending:
-                self._save()
             alert = self._book.get(alert_id)
+            about_index = alert is not None and alert.index is not None
+            if self._pending or (about_index and self._n > self._saved_n):
+                self._save()  # an accepted level changes what is remembered, after this fact and no other
             if alert is None:
                 raise Refusal("unknown_alert", f"there is no alert {alert_id[:80]!r}")
             decision = decide(alert, action)
@@ -183,7 +188,7 @@ class Cyberfilter:
             self._journal.append([said])
             changed = self._book.add(said) or alert
             if self._settle(changed):
-                self._commit()  # what was accepted is kept before the next fact: a restart accepts it there, too
+                self._commit()  # before the next fact: a restart accepts it there, too
             self._say(changed)
             return changed
 
@@ -226,7 +231,8 @@ class Cyberfilter:
     def between(self, step: Callable[[Floor], T], *, changes: bool) -> T:
         """Return what a slow loop's step says of the floor, between two turns; what it `changes` is kept."""
         with self._lock:
-            self._dirty = self._dirty or changes
+            if changes:
+                self._dirty, self._due_s = True, float("-inf")
             return step(self._floor)
 
     def figures(self) -> list[Figure]:
@@ -281,8 +287,10 @@ class Cyberfilter:
         """Return new facts, and how long to wait for actions instead: where no fact can be taken, the whole wait."""
         if self._pending and "journal" in self._trouble:
             return (), wait_s
+        silent = self._said_n - self._n
+        most = min(silent, limits.FACTS_PAGE_MAX) if silent > 0 else limits.FACTS_PAGE_MAX
         try:
-            found = self._facts.read_from(self._n + 1, most=limits.FACTS_PAGE_MAX, wait_s=wait_s)
+            found = self._facts.read_from(self._n + 1, most=most, wait_s=wait_s)
         except Unavailable as error:
             self._trouble["facts"] = str(error)
             return (), wait_s
@@ -296,7 +304,7 @@ class Cyberfilter:
         told = self._floor.take(known.batch for known in numbered)
         self._n = numbered[-1].n
         now = self._clock.now()
-        for whose, signal in told.signals:
+        for whose, signal in told.signals if self._n > self._said_n else ():
             self._note(self._book.entries(whose, signal, now=now, plant=self._plant, present=self._floor.present))
         for device, value in told.newest:
             self._publisher.index(device, value)
@@ -325,21 +333,29 @@ class Cyberfilter:
         if alert is None or said.place not in levels(alert):
             raise Refusal("unknown_alert", f"there is no alert {said.alert_id[:80]!r} at {said.place}")
 
-    def _commit(self) -> None:
+    def _commit(self, *, whole: bool = True) -> None:
         try:
-            self._save()
+            self._save(whole=whole)
         except Unavailable as error:
             self._trouble["journal"] = str(error)
 
-    def _save(self) -> None:
-        """Keep entries and state in one transaction, then say what happened. Raises Unavailable: nothing is said."""
+    def _save(self, *, whole: bool = True) -> None:
+        """Keep entries, and the state where it's the `whole`, in one transaction; then say what happened.
+
+        Raises Unavailable: nothing is said.
+        """
         if self._broken:
             raise Unavailable("the cyberfilter broke down in the middle of a fact; a restart takes it again")
-        checkpoint = Checkpoint(self._n, pack(self._floor.memory(self._n, self._owed.rows)))
-        self._journal.append(self._pending, checkpoint=checkpoint)
+        state = pack(self._floor.memory(self._n, self._owed.rows)) if whole else None
+        said_n = max(self._n, self._said_n)
+        checkpoint = None if state is None else Checkpoint(self._n, state)
+        self._journal.append(self._pending, said=said_n, checkpoint=checkpoint)
         self._trouble.pop("journal", None)
         subjects = dict.fromkeys(known.subject for known in self._pending)
-        self._pending, self._dirty, self._saved_n, self._saved_s = [], False, self._n, time.monotonic()
+        self._pending, self._said_n = [], said_n
+        if state is not None:
+            self._dirty, self._saved_n = False, self._n
+            self._due_s = time.monotonic() + max(CHECKPOINT_EVERY_S, len(state) / CHECKPOINT_BYTES_A_S)
         for subject in subjects:
             alert = self._book.get(subject)
             if alert is not None:

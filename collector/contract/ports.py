@@ -194,11 +194,20 @@ class Checkpoint(NamedTuple):
 class Journal(Protocol):
     """The append-only record of events, with the state that they came from: both or neither are kept."""
 
-    def append(self, entries: Sequence[Entry], *, checkpoint: Checkpoint | None = None) -> None:
-        """Keep entries (those whose id is there already are passed over) and the checkpoint, in one transaction."""
+    def append(
+        self, entries: Sequence[Entry], *, said: int | None = None, checkpoint: Checkpoint | None = None
+    ) -> None:
+        """Keep entries (those whose id is there already are passed over) and what is given, in one transaction.
+
+        `said` is the number of the fact up to which events are kept: who starts again from an older checkpoint
+        goes through those facts in silence.
+        """
 
     def entries(self) -> list[Entry]:
         """Return all entries in the order in which they were kept."""
+
+    def said(self) -> int:
+        """Return the number of the last fact whose events are kept, 0 before there is one."""
 
     def checkpoint(self) -> Checkpoint | None:
         """Return the newest checkpoint."""

@@ -46,6 +46,16 @@ def test_an_id_is_kept_once_and_its_first_words_count(journal: Journal) -> None:
 def test_a_new_journal_has_no_entries_and_no_checkpoint(journal: Journal) -> None:
     assert journal.entries() == []
     assert journal.checkpoint() is None
+    assert journal.said() == 0
+
+
+def test_the_number_of_the_last_fact_that_was_said_is_kept_with_its_entries(journal: Journal) -> None:
+    journal.append([entry(1)], said=7, checkpoint=Checkpoint(5, b"five"))
+    journal.append([entry(2)])
+    assert (journal.said(), journal.checkpoint()) == (7, Checkpoint(5, b"five"))
+    with pytest.raises(ValueError, match="JSON"):
+        journal.append([entry(3, value=float("nan"))], said=9)
+    assert journal.said() == 7
 
 
 def test_the_newest_checkpoint_counts(journal: Journal) -> None:
@@ -72,10 +82,10 @@ def test_an_entry_is_not_changed_by_changing_what_was_handed_in(journal: Journal
 
 def test_entries_and_checkpoint_are_there_after_a_restart(path: Path) -> None:
     first = SqliteJournal(path)
-    first.append([entry(1)], checkpoint=Checkpoint(7, b"state"))
+    first.append([entry(1)], said=8, checkpoint=Checkpoint(7, b"state"))
     first.close()
     second = SqliteJournal(path)
-    assert (second.entries(), second.checkpoint()) == ([entry(1)], Checkpoint(7, b"state"))
+    assert (second.entries(), second.said(), second.checkpoint()) == ([entry(1)], 8, Checkpoint(7, b"state"))
     second.close()
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from collector.contract.errors import Unavailable
-from collector.contract.ports import Checkpoint
+from collector.contract.event import State
+from collector.contract.ports import Checkpoint, Entry
 from cyberfilter.checkpoint import pack, unpack
-from cyberfilter.contract.alert import Action
+from cyberfilter.contract.alert import Action, Alert
 from cyberfilter.contract.intervention import Intervention
 from cyberfilter.filter import Bank
 from cyberfilter.judge import GroupState
@@ -119,19 +120,43 @@ def test_three_printers_whose_energy_rises_with_the_mains_are_one_alert_at_their
     assert hall.service.alerts(is_open=True) == []
 
 
-def test_restarts_change_nothing_of_what_is_remembered_and_said(schooling) -> None:
+def lived(checkpoint: Checkpoint, how: str) -> tuple[bytes, list[Entry], list[Alert]]:
+    """Return memory, entries and alerts of a printer with a fault that comes and goes, and a level that is accepted."""
+    workshop = Workshop()
+    workshop.journal.append([], checkpoint=checkpoint)
+    workshop.clock.at = HOUR + 36_000
+    workshop.restart()
+    for part, effort_w in enumerate((30.0, 37.5, 37.5, 37.5, 37.5, 30.0)):
+        state = State.FAULT if part == 1 else State.RUNNING
+        workshop.state(state, workshop.clock.at)
+        workshop.state(State.RUNNING, workshop.clock.at + 10)
+        if part == 1:
+            workshop.state(State.FAULT, workshop.clock.at + 10)
+        workshop.state(State.RUNNING, workshop.clock.at + 40)
+        workshop.run(3, effort_w=effort_w)
+        if part == 4:
+            for alert in workshop.service.alerts(is_open=True):
+                workshop.service.act(alert.id, Action.CLOSE)
+        if how == "stopped":
+            workshop.service.close()
+        if how != "undisturbed":
+            workshop.restart().turn(0.0)
+    return pack(workshop.service._floor.memory(0, [])), workshop.journal.entries(), workshop.service.alerts()
+
+
+def test_stops_and_kills_change_nothing_of_what_is_remembered_and_said(schooling) -> None:
     checkpoint, _ = schooling
-    found = []
-    for restarts in (False, True):
-        workshop = Workshop()
-        workshop.journal.append([], checkpoint=checkpoint)
-        workshop.clock.at = HOUR + 36_000
-        workshop.restart()
-        for effort_w in (30.0, 37.5, 37.5, 37.5, 30.0):
-            workshop.run(3, effort_w=effort_w)
-            if restarts:
-                workshop.service.close()
-                workshop.restart()
-        floor = workshop.service._floor
-        found.append((pack(floor.memory(0, [])), workshop.service.alerts()))
-    assert found[0] == found[1]
+    undisturbed = lived(checkpoint, "undisturbed")
+    assert {entry.kind for entry in undisturbed[1]} >= {"alert_raise", "alert_return", "alert_again", "alert_close"}
+    assert lived(checkpoint, "stopped") == undisturbed
+    assert lived(checkpoint, "killed") == undisturbed
+
+
+def test_a_kill_right_after_a_person_closed_an_alert_accepts_its_level_at_the_same_fact(trained, monkeypatch) -> None:
+    trained.run(12, effort_w=37.5)
+    (alert,) = trained.service.alerts(is_open=True)
+    monkeypatch.setattr(trained.service, "_commit", lambda **_: None)
+    trained.service.act(alert.id, Action.CLOSE)
+    accepted = pack(trained.service._floor.memory(0, []))
+    trained.restart().turn(0.0)
+    assert pack(trained.service._floor.memory(0, [])) == accepted
