@@ -22,12 +22,16 @@ MEMORY_COUNT: Final = 1_440
 
 
 class Home(msgspec.Struct):
-    """What is usual in one regime: from how many values of how many visits it is known, its mean and variance."""
+    """What is usual in one regime: from how many values of how many visits it is known, its mean and variance.
+
+    `drift` is how far the levels of all regimes had gone when this one was left.
+    """
 
     count: int = 0
     mean: float = 0.0
     variance: float = 0.0
     visit_count: int = 0
+    drift: float = 0.0
 
     @property
     def ripe(self) -> bool:

@@ -32,6 +32,7 @@ from cyberfilter.alerts.watched import (
     Usual,
     Watch,
     home_of,
+    learn,
     quieten,
     settle,
 )
@@ -48,6 +49,8 @@ SURE_OFTEN: Final = 100.0
 to a level that is not usual even for a single value: of a thousand steady values it calls less than one a change."""
 NEWEST_SHARE: Final = 0.5
 """The newest value is out by so much of what matters, or what was is over: then nobody is called."""
+LASTING_S: Final = 120.0
+"""How long (s) a change has lasted when it is told: one disturbance of a minute may fall into two buckets."""
 STANDING_COUNT: Final = 5
 """Verdicts in a row after which a stuck sensor or a lost season is told."""
 SETTLED_COUNT: Final = 15
@@ -76,14 +79,13 @@ def look(row: Index, watch: Watch, judged: Judged, *, mode: Mode) -> Signal | No
     whole.note(row, judged.value)
     usual = own if home.ripe else whole
     if not usual.home.ripe:
-        own.learn(row, judged.value)
-        whole.learn(row, judged.value)
+        learn(row, watch, own, whole, judged.value)
         return None
     if watch.held is not None:
         return _held(row, watch, watch.held, usual, judged)
     found = _found(row, watch, usual, judged)
     if found is None or watch.quiet_count > 0:
-        if own.learn(row, judged.value) | whole.learn(row, judged.value):
+        if learn(row, watch, own, whole, judged.value):
             watch.quiet_count = max(watch.quiet_count - 1, 0)
         return None
     if mode == "learning":
@@ -137,7 +139,8 @@ def _found(row: Index, watch: Watch, usual: Usual, judged: Judged) -> tuple[Verd
     if abs(judged.level - home.mean) >= home.limit(row):
         limits = clocks.limits(usual.clocks, row.cadence_s, SURE_OFTEN)
     block = clocks.beyond(recent, limits) or _run(usual, row)
-    return (sort, block) if block is not None and _agrees(home, judged, matters, block) else None
+    lasts = watch.change is None or judged.ts - watch.change.since >= LASTING_S
+    return (sort, block) if block is not None and lasts and _agrees(home, judged, matters, block) else None
 
 
 def _run(usual: Usual, row: Index) -> Beyond | None:

@@ -29,6 +29,8 @@ NOISE_BLOCK: Final = 15
 QUIET_COUNT: Final = 15
 """Values after an episode's end before the same series can begin another."""
 REGIMES_MAX: Final = 16
+DRIFT_MAX: Final = 0.5
+"""How far a machine's levels may have gone since a regime was left, in what matters, for its home to be known still."""
 
 
 class Judged(NamedTuple):
@@ -56,9 +58,13 @@ class Held(msgspec.Struct, frozen=True):
 
 
 class Watch(msgspec.Struct):
-    """What the rule remembers of one series; `regime_ts` is when the regime came (Unix s)."""
+    """What the rule remembers of one series; `regime_ts` is when the regime came (Unix s).
+
+    `drift` is how far its ripe homes have gone by learning, one after the other, in what matters.
+    """
 
     homes: dict[float, Home] = {}
+    drift: float = 0.0
     regime: float = math.nan
     regime_ts: float = -math.inf
     clocks: Clocks = msgspec.field(default_factory=Clocks)
@@ -145,7 +151,7 @@ def expects(row: Index, watch: Watch, regime: float) -> tuple[float, float] | No
     if math.isnan(watch.regime) or watch.regime == regime:
         return None
     home = watch.homes.get(regime)
-    if home is not None and home.ripe:
+    if home is not None and home.ripe and not _stale(watch, home):
         return home.mean, math.sqrt(home.variance)
     levels = [known.mean for known in watch.homes.values() if known.count]
     apart = max(levels) - min(levels) if levels else 0.0
@@ -171,13 +177,31 @@ def home_of(watch: Watch, regime: float, ts: float = math.nan) -> Home:
     if home is None:
         if len(watch.homes) >= REGIMES_MAX:
             del watch.homes[min(watch.homes, key=lambda known: watch.homes[known].count)]
-        home = watch.homes[regime] = Home()
+        home = watch.homes[regime] = Home(drift=watch.drift)
     if watch.regime != regime:
+        if watch.regime in watch.homes:
+            watch.homes[watch.regime].drift = watch.drift
+        if _stale(watch, home):
+            home = watch.homes[regime] = Home(drift=watch.drift)
         home.visit_count += 1
         watch.whole.visit_count += 1
         watch.regime_ts = ts
     watch.regime = regime
     return home
+
+
+def learn(row: Index, watch: Watch, own: Usual, whole: Usual, value: float) -> bool:
+    """Let both homes learn from a value; tell whether one did."""
+    was_ripe, before = own.home.ripe, own.home.mean
+    learned, matters = own.learn(row, value), row.materiality.of(before)
+    if learned and was_ripe and matters > 0:
+        watch.drift += (own.home.mean - before) / matters
+    return whole.learn(row, value) or learned
+
+
+def _stale(watch: Watch, home: Home) -> bool:
+    """Tell whether the levels have gone on since this home was left: what was usual then says nothing now."""
+    return abs(watch.drift - home.drift) >= DRIFT_MAX
 
 
 def settle(row: Index, watch: Watch, usual: Usual, count: int) -> None:

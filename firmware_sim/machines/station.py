@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import ClassVar, Final, NamedTuple
 
 from collector.contract.event import JobEnded, JobStarted, Outcome, PartCounted, State, StateSeen
@@ -128,7 +127,8 @@ class Station(ABC):
             return []
         self.power_w = self.live(dt_s)
         self.energy_kwh += self.power_w * dt_s / 3.6e6
-        return _RULES[self.state](self, dt_s)
+        told: list[Happening] = getattr(self, _RULES[self.state])(dt_s)
+        return told
 
     def strike(self, plan: FaultPlan) -> list[Happening]:
         """Let a fault of the machine itself begin."""
@@ -270,13 +270,14 @@ class Station(ABC):
         return self._rest()
 
 
-_RULES: Final[dict[State, Callable[[Station, float], list[Happening]]]] = {
-    State.IDLE: Station._when_idle,  # noqa: SLF001 - the table belongs to the class
-    State.SETUP: Station._when_setup,  # noqa: SLF001
-    State.RUNNING: Station._when_running,  # noqa: SLF001
-    State.HELD: Station._when_stopped,  # noqa: SLF001
-    State.STARVED: Station._when_stopped,  # noqa: SLF001
-    State.MAINTENANCE: Station._when_waiting,  # noqa: SLF001
-    State.WAITING_PERSON: Station._when_waiting,  # noqa: SLF001
-    State.FAULT: Station._when_waiting,  # noqa: SLF001
+_RULES: Final = {
+    State.IDLE: "_when_idle",
+    State.SETUP: "_when_setup",
+    State.RUNNING: "_when_running",
+    State.HELD: "_when_stopped",
+    State.STARVED: "_when_stopped",
+    State.MAINTENANCE: "_when_waiting",
+    State.WAITING_PERSON: "_when_waiting",
+    State.FAULT: "_when_waiting",
 }
+"""What a state does, by the method's name: a machine may have its own way of it."""

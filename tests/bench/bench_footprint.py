@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """What a small workshop costs its computer: 10 devices, 10 indicators each, once a second, everything running.
 
-`python tests/bench/bench_footprint.py [--seconds S]`. Prints the start, the resident memory and the share of a core
-of all processes together, and, where strace is on PATH, how often they let the disk catch up (fsync, fdatasync).
-What a day takes on disk is told by bench_historians.py.
+`python tests/bench/bench_footprint.py [--seconds S]`. Prints the start, the resident memory, the share of a core and
+what is written to the disk by all processes together (checkpoints of two indices a device are in it), and, where strace
+is on PATH, how often they let the disk catch up (fsync, fdatasync). What a day takes on disk is told by
+bench_historians.py.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import paho.mqtt.client as mqtt
+
+from collector.contract.codec import format_time
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # benchmarks run with a safe path
@@ -57,6 +61,12 @@ def cpu_s(pids: list[int]) -> float:
     return total
 
 
+def written_mb(pids: list[int]) -> float:
+    """Return what the processes have sent to the disk."""
+    fields = (Path(f"/proc/{pid}/io").read_text().split("write_bytes: ")[1] for pid in pids)
+    return sum(int(field.split()[0]) for field in fields) / 1e6
+
+
 def rss_mb(pids: list[int]) -> float:
     total = 0.0
     for pid in pids:
@@ -70,6 +80,19 @@ def passwords(folder: Path) -> tuple[Any, dict[str, str]]:
     login = {"Authorization": f"Bearer {told['token']}"}
     url = told["api_url"] + "/api/v1/machines/{}/credentials"
     return told, {each: httpx.post(url.format(each), headers=login, timeout=20).json()["password"] for each in DEVICES}
+
+
+def say_running(told: dict[str, Any]) -> None:
+    """Only what runs has indices."""
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="bench-footprint")
+    client.username_pw_set(told["username"], told["password"])
+    client.connect(told["host"], told["port"])
+    client.loop_start()
+    for each in DEVICES:
+        running = json.dumps({"v": 1, "state": "running", "ts": format_time(time.time()), "boot": f"{0:016x}"})
+        client.publish(f"cybersyn/v1/state/foot/hall/{each}", running, qos=1).wait_for_publish(20)
+    client.disconnect()
+    client.loop_stop()
 
 
 def syncs(pids: list[int], seconds: float) -> str:
@@ -116,6 +139,7 @@ def measure(folder: Path, child: subprocess.Popen[bytes], start_s: float, second
         time.sleep(0.05)
     print(f"footprint: ready after {time.monotonic() - start_s:.1f} s")
     told, words = passwords(folder)
+    say_running(told)
     command = [sys.executable, "-P", str(HERE / "bench_footprint.py"), "--send", str(2 * seconds + 10)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as load:
         assert load.stdin is not None
@@ -123,10 +147,12 @@ def measure(folder: Path, child: subprocess.Popen[bytes], start_s: float, second
         load.stdin.close()
         time.sleep(10.0)
         pids = family(child.pid)
-        before, began_s = cpu_s(pids), time.monotonic()
+        before, written, began_s = cpu_s(pids), written_mb(pids), time.monotonic()
         time.sleep(seconds)
-        share = (cpu_s(pids) - before) / (time.monotonic() - began_s)
+        took_s = time.monotonic() - began_s
+        share, rate = (cpu_s(pids) - before) / took_s, (written_mb(pids) - written) / took_s
         print(f"  {rss_mb(pids):.0f} MB resident in {len(pids)} processes, {100 * share:.1f} % of a core")
+        print(f"  {86.4 * rate:.1f} GB a day written to the disk")
         print(f"  {syncs(pids, seconds)}")
         account = httpx.get(f"{told['api_url']}/api/v1/intake", timeout=20).json()["account"]
         print(f"  {account['received']} messages received, {account['stored']} stored, {account['pending']} pending")

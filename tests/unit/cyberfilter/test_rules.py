@@ -10,7 +10,7 @@ import pytest
 from cyberfilter.alerts import clocks
 from cyberfilter.alerts.home import RIPE_ALONE_COUNT, Home
 from cyberfilter.alerts.lifecycle import Happening
-from cyberfilter.alerts.rules import look
+from cyberfilter.alerts.rules import LASTING_S, look
 from cyberfilter.alerts.signal import Begins, Ends, Signal
 from cyberfilter.alerts.watched import QUIET_COUNT, Judged, Watch, accept
 from cyberfilter.contract.index import Change, Verdict
@@ -23,7 +23,9 @@ SPREAD = 0.5
 
 
 def said(value: float, n: int, verdict: Verdict = Verdict.STEADY, regime: float = 0.0) -> Judged:
-    change = Change(verdict.value, 60.0 * n, value - 30.0) if verdict in {Verdict.STEP, Verdict.NOISE} else None
+    change = (
+        Change(verdict.value, 60.0 * n - LASTING_S, value - 30.0) if verdict in {Verdict.STEP, Verdict.NOISE} else None
+    )
     return Judged(60.0 * n, value, regime, verdict, NAN, NAN, NAN, value, NAN, change)
 
 

@@ -197,6 +197,13 @@ def test_a_dirty_lens_takes_more_energy_a_metre_and_at_last_time() -> None:
     assert made.cycle_ratio() > 1.0
 
 
+@pytest.mark.parametrize(("kind", "why"), [("laser", "lens cleaning"), ("mill", "tool change")])
+def test_what_wears_by_use_is_looked_after_between_two_jobs(kind: str, why: str) -> None:
+    told = live(machine(kind), 7 * 24 * HOUR_S)
+    cared = [each.ts for each in told if isinstance(each, StateSeen) and each.why == why]
+    assert 1 <= len(cared) < 70
+
+
 def test_a_laser_without_air_makes_charred_scrap() -> None:
     made = machine("laser", 5)
     strike(made, Kind.AIR_ASSIST)
