@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from collector.contract.codec import format_time
@@ -12,20 +12,24 @@ from collector.contract.errors import Refusal
 from cyberfilter.alerts.watched import Watch
 from cyberfilter.contract import intervention
 from cyberfilter.contract.alert import Alert, AlertState
+from cyberfilter.contract.alert import shown as shown_alert
 from cyberfilter.contract.index import IndexValue
 from cyberfilter.contract.index import shown as shown_index
 from cyberfilter.filter import Belief
 from cyberfilter.floor import Floor
+from cyberfilter.indices.catalogue import CATALOGUE
+from cyberfilter.indices.regimes import NO_JOB, UNNAMED_JOB
 from cyberfilter.judge import Series
 from cyberfilter.record import DAY_S, DAYS, Record, Showing, showing
 from cyberfilter.service import Cyberfilter
 
 USUAL_MAX: Final = 8
-"""Regimes whose usual levels are told, those known from the most values first."""
+"""Regimes whose usual levels are told: the present one, then those known from the most values."""
 ALERTS_MAX: Final = 5
 """Alerts told one by one, newest first; the counts tell of all."""
 TOLD_MAX: Final = 5
 """Interventions told, newest first."""
+_JOBS: Final = {NO_JOB: "no_job", UNNAMED_JOB: "unnamed"}
 
 
 class _Seen(NamedTuple):
@@ -35,6 +39,7 @@ class _Seen(NamedTuple):
     believed: list[Belief]
     watch: Watch
     showing: Showing
+    files: dict[float, str]
 
 
 def belief(cyberfilter: Cyberfilter, place: str, index: str) -> dict[str, Any]:
@@ -52,7 +57,7 @@ def belief(cyberfilter: Cyberfilter, place: str, index: str) -> dict[str, Any]:
         "level": _mean([(b.probability, b.level) for b in seen.believed]),
         "sigma": _root(_mean([(b.probability, b.sigma**2) for b in seen.believed])),
         "believed": [_believed(one) for one in seen.believed],
-        "usual": _usual(seen.watch),
+        "usual": _usual(value.index, seen.watch, seen.files),
         "record": _record(seen.showing),
         "alerts": _alerts(alert for alert in alerts if alert.raised_at >= since),
         "interventions": [intervention.told(said) for said in cyberfilter.interventions(place, index)[:TOLD_MAX]],
@@ -70,6 +75,7 @@ def _seen(floor: Floor, place: str, index: str) -> _Seen:
         floor.judge.beliefs(Series(device, index)),
         machine.watches.get(index, Watch()),
         showing(machine.records.get(index, Record())),
+        machine.fold.files,
     )
 
 
@@ -84,19 +90,22 @@ def _believed(one: Belief) -> dict[str, Any]:
     }
 
 
-def _usual(watch: Watch) -> list[dict[str, Any]]:
-    """Return the usual level and spread of each regime: a target, or the number that stands for a job's file."""
-    homes = sorted(watch.homes.items(), key=lambda known: -known[1].count)
+def _usual(index: str, watch: Watch, files: Mapping[float, str]) -> list[dict[str, Any]]:
+    """Return the usual level and spread of each regime: a target, or a job's file with its name where that is kept."""
+    by = CATALOGUE[index].by
+    homes = sorted(watch.homes.items(), key=lambda known: (known[0] != watch.regime, -known[1].count))
     return [
         {
             "regime": regime,
+            "by": _JOBS.get(regime, by) if by == "file" else by,
+            "file": files.get(regime) if by == "file" else None,
             "now": regime == watch.regime,
             "mean": home.mean,
             "sd": math.sqrt(home.variance),
             "count": home.count,
+            "ripe": home.ripe,
         }
-        for regime, home in homes[:USUAL_MAX]
-        if home.count
+        for regime, home in [known for known in homes if known[1].count][:USUAL_MAX]
     ]
 
 
@@ -114,22 +123,11 @@ def _record(found: Showing) -> dict[str, Any]:
 def _alerts(found: Iterable[Alert]) -> dict[str, Any]:
     """Return how many were raised, went back to normal, and were closed; and the newest."""
     alerts = sorted(found, key=lambda alert: -alert.raised_at)
-    newest = [
-        {
-            "id": alert.id,
-            "kind": alert.kind,
-            "state": alert.state.value,
-            "raised_at": format_time(alert.raised_at),
-            "returned_at": format_time(alert.returned_at) if alert.returned_at is not None else None,
-            "why": alert.why,
-        }
-        for alert in alerts[:ALERTS_MAX]
-    ]
     return {
         "raised": len(alerts),
         "returned": sum(alert.returned_at is not None for alert in alerts),
         "closed": sum(alert.state is AlertState.CLOSED for alert in alerts),
-        "newest": newest,
+        "newest": [shown_alert(alert) for alert in alerts[:ALERTS_MAX]],
     }
 
 

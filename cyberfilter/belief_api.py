@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from collector.contract.errors import Refusal
 from cyberfilter.belief import belief
-from cyberfilter.items import IndexItem, InterventionItem
+from cyberfilter.items import AlertItem, IndexItem, InterventionItem
 from cyberfilter.service import Cyberfilter
 
 
@@ -26,10 +26,17 @@ class BelievedItem(BaseModel):
 
 
 class UsualItem(BaseModel):
-    """The usual level and spread at a target (`now`: at the present one), known from `count` values."""
+    """The usual level and spread in one regime (`now`: the present one), known from `count` values.
+
+    `by` says what the regime is: that of a target, of a job's file (`file` is its name, null where it is not kept), of
+    jobs without a name, of no job, or the only one. Where it is not `ripe` all regimes together are what is usual.
+    """
 
     regime: float
+    by: Literal["nothing", "target", "file", "unnamed", "no_job"]
+    file: str | None
     now: bool
+    ripe: bool
     mean: float
     sd: float
     count: int
@@ -44,17 +51,6 @@ class RecordItem(BaseModel):
     error: float | None
     error_ratio: float | None
     words: dict[str, int]
-
-
-class AlertItem(BaseModel):
-    """One alert of the index."""
-
-    id: str
-    kind: str
-    state: str
-    raised_at: str
-    returned_at: str | None
-    why: str
 
 
 class AlertsItem(BaseModel):

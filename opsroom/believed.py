@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
-from opsroom.seen import Band, LearningSeen, RevisionSeen
+from opsroom.seen import AlertSeen, Band, LearningSeen, RevisionSeen
 
 
 class Believed(msgspec.Struct, frozen=True):
@@ -20,13 +20,16 @@ class Believed(msgspec.Struct, frozen=True):
 
 
 class Usual(msgspec.Struct, frozen=True):
-    """The usual level and spread where the machine's target is `regime`."""
+    """The usual level and spread in one regime: at a target, of a job's file, or always (`by`)."""
 
     regime: float
     mean: float
     sd: float
     count: int
     now: bool = False
+    by: str = "nothing"
+    file: str | None = None
+    ripe: bool = True
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -39,21 +42,13 @@ class Record(msgspec.Struct, frozen=True):
     words: dict[str, int] = {}
 
 
-class AlertLine(msgspec.Struct, frozen=True):
-    """One alert of the index."""
-
-    raised_at: str
-    state: str
-    why: str = ""
-
-
 class Alerts(msgspec.Struct, frozen=True):
     """How many alerts there were, and how they ended."""
 
     raised: int = 0
     returned: int = 0
     closed: int = 0
-    newest: list[AlertLine] = []
+    newest: list[AlertSeen] = []
 
 
 class Said(msgspec.Struct, frozen=True):

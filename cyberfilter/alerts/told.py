@@ -63,7 +63,8 @@ def facts_of(row: Index, home: Home, seen: Seen, change: Change | None, departur
     known = {
         "size_ratio": size / abs(expected) if expected else math.nan,
         "sigma": abs(size) / spread if spread > 0 else math.nan,
-        "sd": change.sd if change is not None else math.nan,
+        # Of a slope it is that of its rise a value, not of how far it has come.
+        "sd": change.sd if change is not None and change.kind != Verdict.SLOPE else math.nan,
         "probability": seen.p_change,
         "before": change.before if change is not None else math.nan,
     }

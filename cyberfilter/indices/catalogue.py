@@ -8,7 +8,7 @@ closed an index has no value. Names and formulas are public: a changed formula i
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 
 class Good(StrEnum):
@@ -34,6 +34,7 @@ class Index(NamedTuple):
     """One row: `word` names it in alerts' kinds, `cadence_s` is the width of its buckets in seconds of the plant.
 
     `sensed`: it is the mean of what a sensor measures, which can be stuck; a ratio of counts or of states may repeat.
+    `by` says what tells its usual levels apart (`indices.regimes`): the machine's target, the job's file, or nothing.
     `capability` and `potentiality` stand in until the unit agrees its own (plant file); None: it has none.
     """
 
@@ -49,6 +50,7 @@ class Index(NamedTuple):
     capability: float | None = None
     potentiality: float | None = None
     sensed: bool = True
+    by: Literal["nothing", "target", "file"] = "nothing"
 
 
 NOZZLE_DEVIATION: Final = Index(
@@ -72,6 +74,7 @@ HEATER_EFFORT: Final = Index(
     transform="none",
     good=Good.NEITHER,
     materiality=Materiality(0.10, relative=True),
+    by="target",
 )
 PACE: Final = Index(
     name="pace_ratio",
@@ -86,6 +89,7 @@ PACE: Final = Index(
     materiality=Materiality(0.20, relative=False),
     capability=1.0,
     sensed=False,
+    by="file",
 )
 ENERGY: Final = Index(
     name="energy_w",
@@ -99,6 +103,7 @@ ENERGY: Final = Index(
     materiality=Materiality(0.15, relative=True),
     capability=100.0,
     potentiality=80.0,
+    by="file",
 )
 AVAILABILITY: Final = Index(
     name="availability_ratio",

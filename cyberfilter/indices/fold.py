@@ -13,7 +13,6 @@ once, in order of time.
 from __future__ import annotations
 
 import math
-from hashlib import blake2s
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
@@ -22,6 +21,7 @@ from collector.contract.event import JobEnded, JobStarted, State, StateSeen
 from collector.contract.reading import Batch, Fact, Samples
 from cyberfilter.indices.catalogue import AVAILABILITY, ENERGY, HEATER_EFFORT, NOZZLE_DEVIATION, PACE
 from cyberfilter.indices.minute import MINUTE_S, Heat, Row, Span, follow_target, mean, own_span, settled
+from cyberfilter.indices.regimes import NO_JOB, keep
 from cyberfilter.indices.runs import Runs, advance
 
 AHEAD_S_MAX: Final = 300.0
@@ -35,9 +35,6 @@ PACE_SPREAD_S_MIN: Final = 240.0
 PACE_MOVE_S_MAX: Final = 30.0  # of the estimate, for a step where progress moves in stairs
 HOUR_S: Final = 3600
 HOUR_KNOWN_S_MIN: Final = HOUR_S / 2
-NO_JOB: Final = 0.0
-UNNAMED_JOB: Final = 1.0
-"""Regimes of an index that depends on the job: a file has one of its own (`regime_of`)."""
 PENDING_FACTS_MAX: Final = 4_096
 """States and jobs that wait for their minute; a machine without samples keeps the newest of them."""
 INDICATORS: Final = (
@@ -78,7 +75,7 @@ class Pace(msgspec.Struct):
 
 
 class MachineFold(msgspec.Struct):
-    """What is carried of a machine: open minutes, and where it stood when the last one closed."""
+    """What is carried of a machine: open minutes, where it stood when the last one closed, files by their regime."""
 
     seen_until: float = 0.0
     runs: Runs = msgspec.field(default_factory=Runs)
@@ -96,6 +93,7 @@ class MachineFold(msgspec.Struct):
     target_since: float = 0.0
     estimate_s: float | None = None
     job_regime: float = NO_JOB
+    files: dict[float, str] = {}
     pace: Pace = msgspec.field(default_factory=Pace)
     hour_known_s: float = 0.0
     hour_lost_s: float = 0.0
@@ -116,18 +114,9 @@ def take(fold: MachineFold, facts: tuple[Fact, ...], sent: tuple[str, int] | Non
         elif isinstance(fact, StateSeen):
             _take_state(fold, fact)
         elif isinstance(fact, JobStarted) and fact.ts is not None:
-            _wait(fold.jobs_due, (fact.ts, (fact.estimate_s, regime_of(fact.file))))
+            _wait(fold.jobs_due, (fact.ts, (fact.estimate_s, keep(fold.files, fact.file))))
         elif isinstance(fact, JobEnded) and fact.ts is not None:
             _wait(fold.jobs_due, (fact.ts, (None, NO_JOB)))
-
-
-def regime_of(file: str | None) -> float:
-    """Return the regime that a job's file is: the same name gives the same whole number, which a float holds exactly.
-
-    >>> regime_of("sign.gcode") == regime_of("sign.gcode") != regime_of("box.gcode"), regime_of(None)
-    (True, 1.0)
-    """
-    return float(int.from_bytes(blake2s(file.encode(), digest_size=6).digest())) if file else UNNAMED_JOB
 
 
 def believed(batch: Batch) -> tuple[Fact, ...]:

@@ -8,9 +8,10 @@ import { account, devices, gaps, noticed, refused, way } from "./intake.js";
 import { connect } from "./live.js";
 import { chooser, jobs, machine, outlookChoice, values } from "./machine.js";
 import { newcomers } from "./newcomers.js";
+import { outlook } from "./outlook.js";
 import { chooser as phoneChooser, mine, phone, taps } from "./phone.js";
 import { badge, choice, clock, counts, crier, intakeMark, speed } from "./shell.js";
-import { tell, when } from "./tell.js";
+import { alertSaid, tell, when } from "./tell.js";
 import { trends } from "./trends.js";
 
 const WIDGETS = {
@@ -25,6 +26,8 @@ const WIDGETS = {
   values,
   jobs,
   "outlook-choice": outlookChoice,
+  "outlook-chart": outlook,
+  "alert-says": alertSaid,
   alerts,
   closed,
   counts,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: AGPL-3.0-or-later
-// Index: what a person tells the filter beforehand, and times in the reader's own zone.
+// Index: what a person tells the filter beforehand; times in the reader's own zone, alerts in the reader's language.
 
 import { send } from "./api.js";
 import { el, write } from "./draw.js";
 import { listen, plantNow, state, watch } from "./live.js";
-import { say, when as spoken } from "./words.js";
+import { alertSays, say, when as spoken } from "./words.js";
 
 const ACTIONS = { ignore: [], shift: ["mean", "sd"], level: ["mean", "sd"], uncertain: ["sd"] };
 const ID_BYTES = 12;
@@ -30,6 +30,12 @@ function again() {
 /** Keep a time that is told in a sentence in the reader's zone. */
 export function when(ground) {
   return listen(() => write(ground, spoken(Date.parse(ground.dateTime) / 1000, plantNow())));
+}
+
+/** Say an alert as everywhere else, by the machine's name where it is known. */
+export function alertSaid(ground) {
+  const alert = JSON.parse(ground.dataset.alert);
+  return listen(() => write(ground, alertSays({ ...alert, name: state.detail?.key === ground.dataset.place ? state.detail.name : alert.name })));
 }
 
 /** The form by which a person tells the filter what is going to happen to an index. */

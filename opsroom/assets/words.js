@@ -51,6 +51,9 @@ export const revised = (index, unit, capability, proposed, count) =>
 
 /** Return a day and month. */
 export const dayOf = (ts) => dates.format(ts * 1000);
+
+/** The same day and month as Plotly's axes are told it. */
+export const dayFormat = dates.formatToParts(0).map((part) => ({ day: "%-d", month: "%-m" })[part.type] ?? part.value).join("");
 export const percent = (ratio) => ratio.toLocaleString(locale, { style: "percent", maximumFractionDigits: 0 });
 export const clockTime = (ts) => clocks.format(ts * 1000);
 export const exactTime = (ts) => seconds.format(ts * 1000);

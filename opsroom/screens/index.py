@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from dash import dcc, html
 
-from opsroom.believed import Belief, Night, Usual
+from opsroom.believed import Belief, Night
 from opsroom.screens.frame import Screen, View, aria, ops
+from opsroom.seen import AlertSeen
 from opsroom.views.index import (
     Bar,
     Line,
@@ -19,16 +21,22 @@ from opsroom.views.index import (
     did,
     duration,
     ended,
+    errors,
+    evidence,
     learned,
-    percent,
     said,
+    sentence_of,
     why,
+    words_said,
 )
+from opsroom.views.usual import UsualRow, usual
 from opsroom.words import Words, number
 
 PATH: Final = "/index"
 AGAIN_MS: Final = 60_000
 """How long (ms) the page stands before it asks again."""
+READS: Final = ("value", "changes", "bars", "alert", "usual", "last", "learned")
+"""What the page explains to who is new to it."""
 
 
 def layout(view: View) -> list[Any]:
@@ -45,6 +53,13 @@ def layout(view: View) -> list[Any]:
         html.P(
             [html.Strong(name_of(index, words)), " · ", html.Span(place, className="where"), " · ", back],
             className="go",
+        ),
+        html.Details(
+            [
+                html.Summary(words.say("belief.read")),
+                html.Ul([html.Li(words.say(f"belief.reads.{name}")) for name in READS]),
+            ],
+            className="legend",
         ),
         html.Div(html.P(words.say("belief.asking")), id="index-now"),
         _section(words.say("belief.trend"), "trend", [html.Div(className="ground", **ops("trends", **named))]),
@@ -86,14 +101,12 @@ def now(found: Belief, view: View) -> list[Any]:
 def told(found: Belief, night: Night | None, view: View) -> list[Any]:
     """Return what is believed, the usual levels, how the filter did, and what it has learned."""
     words = view.words
-    drawn = bars(found, words)
-    shares = html.Ul([_bar(bar, words) for bar in drawn], className="bars") if drawn else _muted("belief.silent", words)
-    record = [html.P(text) for text in (*did(found, words), ended(found, words))]
+    shares = _bars(bars(found, words)) or _muted("belief.silent", words)
     lessons = [html.P(_line(line)) for line in learned(found, night, words)]
     sections = [
         _section(words.say("belief.believed"), "believed", [shares]),
         _section(words.say("belief.usual"), "usual", [_usual(found, words)]),
-        _section(words.say("belief.did"), "did", [*record, _newest(found, words)]),
+        _section(words.say("belief.did"), "did", _did(found, words)),
         _section(words.say("belief.learned"), "learned", lessons),
     ]
     if found.interventions:
@@ -111,28 +124,38 @@ def _muted(key: str, words: Words) -> Any:
     return html.P(words.say(key), className="muted")
 
 
-def _newest(found: Belief, words: Words) -> Any:
-    """Return the newest alerts; why one was raised is told in English alone, as the filter says it."""
-    rows = []
-    for alert in found.alerts.newest:
-        at = html.Time(dateTime=alert.raised_at, **ops("when"))
-        says = [words.say(f"alert.state_told.{alert.state}"), *([alert.why] if words.language == "en" else [])]
-        rows.append(html.Li([at, " · ", " ".join(says)]))
-    return html.Ul(rows, className="plainly")
+def _did(found: Belief, words: Words) -> list[Any]:
+    """Return how the filter did: forecasts, what it said of the values, alerts; each as words, then as a picture."""
+    *forecasts, said_of = [html.P(text) for text in did(found, words)]
+    rows = [*forecasts, _bars(errors(found, words)), said_of, _bars(words_said(found, words))]
+    alerts = [html.P(ended(found, words)), html.Ul([_alert(each, words) for each in found.alerts.newest])]
+    return [row for row in (*rows, *alerts) if row is not None]
+
+
+def _alert(alert: AlertSeen, words: Words) -> Any:
+    """Return when an alert was raised, its sentence, which the browser says, and what it was raised for."""
+    told = html.Span(**ops("alert-says", place=alert.place, alert=json.dumps(sentence_of(alert))))
+    state = html.Span(words.say(f"alert.state_told.{alert.state}"), className="muted")
+    head: list[Any] = [html.Time(dateTime=alert.raised_at, **ops("when")), " · ", told, " ", state]
+    return html.Li([html.P(head), html.P(_line(evidence(alert, words)), className="muted")], className="raised")
 
 
 def _line(line: Line) -> list[Any]:
     return [html.Time(dateTime=part.at, **ops("when")) if isinstance(part, Stamp) else part for part in line]
 
 
-def _bar(bar: Bar, words: Words) -> Any:
-    share = words.say("belief.chance", percent=percent(bar.share))
+def _bars(found: list[Bar]) -> Any | None:
+    """Return bars with their words and figures; None where there are none."""
+    return html.Ul([_bar(bar) for bar in found], className="bars") if found else None
+
+
+def _bar(bar: Bar) -> Any:
     filled = html.Span(style={"width": f"{100 * bar.share:.1f}%"}, className="lost" if bar.is_change else "left")
     return html.Li(
         [
             html.Span(_line(bar.says), className="of"),
             html.Span(filled, className="track"),
-            html.Span(share, className="much"),
+            html.Span(bar.much, className="much"),
         ]
     )
 
@@ -140,23 +163,20 @@ def _bar(bar: Bar, words: Words) -> Any:
 def _usual(found: Belief, words: Words) -> Any:
     if not found.usual:
         return _muted("belief.no_usual", words)
-    heads = [words.say(f"belief.table_{name}") for name in ("regime", "level", "count")]
-    body = []
-    for one in found.usual:
-        cells = [html.Td(text) for text in _levels(one, found.unit, words)]
-        body.append(html.Tr([html.Th(_regime(one, words), scope="row"), *cells]))
+    by = "file" if any(one.by == "file" for one in found.usual) else found.usual[0].by
+    heads = [words.say(f"belief.table.{name}") for name in (by, "level", "count")]
     top = html.Thead(html.Tr([html.Th(head, scope="col") for head in heads]))
-    return html.Table([top, html.Tbody(body)])
+    table = html.Table([top, html.Tbody([_level(row) for row in usual(found, words)])])
+    return html.Div(table, className="wide usual", tabIndex=0, role="group", **aria(label=words.say("belief.usual")))
 
 
-def _regime(one: Usual, words: Words) -> str:
-    regime = number(one.regime, words.language) if one.regime else words.say("belief.any")
-    return words.say("belief.here", regime=regime) if one.now else regime
-
-
-def _levels(one: Usual, unit: str, words: Words) -> tuple[str, str]:
-    much = words.say("belief.much", size=number(one.mean, words.language), sd=amount(one.sd, unit, words))
-    return much, number(one.count, words.language)
+def _level(row: UsualRow) -> Any:
+    """Return a row of the table; its picture says nothing that its words don't say, so it is not read out."""
+    band = html.Span(style={"left": f"{100 * row.lo:.1f}%", "width": f"{100 * (row.hi - row.lo):.1f}%"})
+    needle = [] if row.here is None else [html.I(style={"left": f"{100 * row.here:.1f}%"})]
+    picture = html.Div([band, *needle], className="scale", **aria(hidden="true"))
+    level = html.Td([html.Span(row.level), picture])
+    return html.Tr([html.Th(row.name, scope="row"), level, html.Td(row.known)])
 
 
 def _revised(found: Belief, words: Words) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -12,8 +13,9 @@ from dash import dcc, html
 from opsroom.screens.frame import Screen, View, aria, ops
 from opsroom.screens.index import link, name_of
 from opsroom.theme import theme
+from opsroom.views.index import amount
 from opsroom.views.outlook import HORIZONS, Outlook, figure
-from opsroom.words import Words
+from opsroom.words import Words, number
 
 
 def layout(view: View) -> list[Any]:
@@ -47,20 +49,18 @@ def outlook_drawn(outlook: Outlook, measured: list[tuple[str, float]], view: Vie
     """Return the chart of an outlook with a sentence that says the same."""
     words = view.words
     name = name_of(outlook.index, words)
-    percent, unit = round(100 * outlook.level), outlook.spoken_unit
     sentence = words.say(
         "outlook.says",
         index=name,
-        mean=outlook.mean[-1],
-        lo=outlook.lo[-1],
-        hi=outlook.hi[-1],
-        unit=unit,
-        percent=percent,
+        mean=amount(outlook.mean[-1], outlook.unit, words),
+        lo=number(outlook.lo[-1], words.language),
+        hi=amount(outlook.hi[-1], outlook.unit, words),
+        percent=round(100 * outlook.level),
     )
     chart = figure(outlook, measured, name, words, theme(view.theme))
     return [
         html.P(sentence),
-        dcc.Graph(figure=chart, config={"displayModeBar": False, "staticPlot": False}, className="chart"),
+        html.Div(className="chart", **ops("outlook-chart", figure=json.dumps(chart))),
         html.P([_model(words, outlook.model), " ", _past(words, outlook)], className="muted"),
         html.P(html.A(words.say("belief.link"), href=link(outlook.place, outlook.index)), className="go"),
     ]
@@ -83,10 +83,11 @@ def _model(words: Words, model: str) -> str:
 
 def _past(words: Words, outlook: Outlook) -> str:
     """Return how such outlooks did in the past; nothing where the series is constant."""
-    past, unit = outlook.past, outlook.spoken_unit
+    past = outlook.past
     if past.error is None or past.error_last is None:
         return ""
-    return words.say("outlook.past", origins=past.origins, error=past.error, last=past.error_last, unit=unit)
+    error, last = (amount(each, outlook.unit, words) for each in (past.error, past.error_last))
+    return words.say("outlook.past", origins=past.origins, error=error, last=last)
 
 
 def _horizon(view: View) -> str:

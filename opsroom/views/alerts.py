@@ -68,9 +68,20 @@ def says(alert: AlertSeen) -> tuple[str, ...]:
     return (f"alert.kind.{alert.kind}", *shapes, f"alert.class.{alert.alert_class}")
 
 
+def figures(alert: AlertSeen) -> dict[str, float | str]:
+    """Return the facts that a sentence may name."""
+    facts = {name: fact for name, fact in alert.facts.items() if isinstance(fact, int | float | str)}
+    return {**facts, "kind": alert.kind, "place": alert.place}
+
+
+def pleases(alert: AlertSeen) -> bool:
+    """Tell whether the change is for the better."""
+    return alert.facts.get("sign") == "pleasure"
+
+
 def row(picture: Picture, alert: AlertSeen, now: float) -> AlertRow:
     """Return what the screen shows of an alert at plant time `now` (Unix s)."""
-    facts = {name: fact for name, fact in alert.facts.items() if isinstance(fact, int | float | str)}
+    facts = figures(alert)
     raised_at, deadline_at = parse_time(alert.raised_at), parse_time(alert.deadline_at)
     sigmas = _figure(facts, "sigma")
     return AlertRow(
@@ -79,7 +90,7 @@ def row(picture: Picture, alert: AlertSeen, now: float) -> AlertRow:
         priority=PRIORITY[alert.alert_class],
         kind=alert.kind,
         says=says(alert),
-        facts={**facts, "kind": alert.kind, "place": alert.place},
+        facts=facts,
         why=alert.why,
         place=alert.place,
         name=name_of(picture, alert.place),
@@ -96,7 +107,7 @@ def row(picture: Picture, alert: AlertSeen, now: float) -> AlertRow:
         note=alert.acknowledged_note,
         size=_figure(facts, "size"),
         unit=str(facts.get("unit", "")),
-        pleases=facts.get("sign") == "pleasure",
+        pleases=pleases(alert),
         sigmas=sigmas,
         urgency=urgency(alert.alert_class, sigmas, raised_at, deadline_at, now),
         extended=alert.extended,

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from opsroom.believed import Belief, Believed, Night, Said
+from opsroom.seen import AlertSeen
+from opsroom.views.alerts import figures, pleases, says
 from opsroom.words import Words, number
 
 SURE: Final = 0.5
@@ -25,6 +27,7 @@ KINDS: Final = ("none", *CHANGES, "other")
 """What may be believed."""
 SECONDS: Final = (("d", 86_400.0, 129_600.0), ("h", 3_600.0, 5_400.0), ("min", 60.0, 90.0))
 """Units of a duration: its seconds, and from how many seconds on it is told in it."""
+_QUIET: Final = ("steady", "unsure", "missing")
 _MARK: Final = "\0"
 
 
@@ -109,17 +112,23 @@ def stamped(words: Words, key: str, name: str, at: str, **facts: float | str) ->
 
 
 class Bar(NamedTuple):
-    """One belief as a bar: its words, its share 0..1."""
+    """One figure as a bar: its words, its share 0..1, how much it is."""
 
     says: Line
     share: float
     is_change: bool
+    much: str
 
 
 def bars(found: Belief, words: Words) -> list[Bar]:
     """Return the beliefs worth a bar, the likeliest first."""
     return [
-        Bar(_bar(one, found.unit, words), one.probability, one.kind != "none")
+        Bar(
+            _bar(one, found.unit, words),
+            one.probability,
+            one.kind != "none",
+            words.say("belief.chance", percent=percent(one.probability)),
+        )
         for one in found.believed
         if one.probability is not None and one.probability >= FAINT and one.kind in KINDS
     ]
@@ -151,9 +160,30 @@ def did(found: Belief, words: Words) -> list[str]:
         facts = {"error": amount(record.error, found.unit, words)}
         facts |= {} if key == "alike" else {"percent": str(round(100 * abs(less)))}
         told.append(words.say(f"belief.{key}", **facts))
-    said = sorted(record.words.items(), key=lambda known: -known[1])
-    counted = [words.say("belief.word", word=words.say(f"verdict.{word}"), times=times) for word, times in said]
-    return [*told, words.say("belief.words", count=record.count, list=", ".join(counted))]
+    return [*told, words.say("belief.words", count=record.count)]
+
+
+def words_said(found: Belief, words: Words) -> list[Bar]:
+    """Return how often each verdict was said, the commonest first."""
+    record = found.record
+    counted = sorted(record.words.items(), key=lambda known: -known[1])
+    return [
+        Bar([words.say(f"verdict.{word}")], times / record.count, word not in _QUIET, number(times, words.language))
+        for word, times in counted
+    ]
+
+
+def errors(found: Belief, words: Words) -> list[Bar]:
+    """Return the forecasts' mean error beside that of "as last time"; nothing where one of them is not known."""
+    error, ratio = found.record.error, found.record.error_ratio
+    if error is None or not ratio:
+        return []
+    both = (("own", error), ("last", error / ratio))
+    longest = max(much for _, much in both)
+    return [
+        Bar([words.say(f"belief.error_{name}")], much / longest, False, amount(much, found.unit, words))
+        for name, much in both
+    ]
 
 
 def ended(found: Belief, words: Words) -> str:
@@ -162,6 +192,41 @@ def ended(found: Belief, words: Words) -> str:
     if not alerts.raised:
         return words.say("belief.no_alerts")
     return words.say("belief.alerts", raised=alerts.raised, returned=alerts.returned, closed=alerts.closed)
+
+
+def evidence(alert: AlertSeen, words: Words) -> Line:
+    """Return what an alert of an index was raised for: how much, since when, how sure, how soon, against how much."""
+    facts = figures(alert)
+    unit = str(facts.get("unit", "1"))
+    known = {name: float(fact) for name, fact in facts.items() if not isinstance(fact, str)}
+    if "size" not in known:
+        return []
+    change = Believed("", None, None, known["size"], known.get("sd"))
+    line: Line = [words.say("belief.alert.size", much=_much(change, unit, words))]
+    if "since" in facts:
+        line += [" ", *stamped(words, "belief.since", "since", str(facts["since"]))]
+    told = {
+        "spreads": number(known["sigma"], words.language) if "sigma" in known else "",
+        "sure": percent(known["probability"]) if "probability" in known else "",
+        "seen": duration(known["block_s"], words) if "block_s" in known else "",
+        "learned": number(known["learned"], words.language) if "learned" in known else "",
+    }
+    parts = [words.say(f"belief.alert.{name}", much=much) for name, much in told.items() if much]
+    return [*line, *(f", {part}" for part in parts), "."]
+
+
+def sentence_of(alert: AlertSeen) -> dict[str, Any]:
+    """Return what the browser needs to say an alert as it does everywhere else."""
+    return {
+        "class": alert.alert_class,
+        "kind": alert.kind,
+        "says": says(alert),
+        "facts": figures(alert),
+        "name": alert.place.rpartition("/")[2],
+        "index": alert.index,
+        "why": alert.why,
+        "pleases": pleases(alert),
+    }
 
 
 def learned(found: Belief, night: Night | None, words: Words) -> list[Line]:

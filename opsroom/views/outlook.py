@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+from statistics import median
 from typing import Any, Final
 
 import msgspec
 
+from collector.contract.codec import parse_time
 from opsroom.theme import Theme
 from opsroom.words import Words
 
@@ -14,6 +18,8 @@ HORIZONS: Final = ("hours", "shift", "days")
 """How far ahead one may ask."""
 HISTORY_POINTS_MAX: Final = 600
 """Measured points drawn before the outlook."""
+GAP_STEPS: Final = 4
+"""A distance of more than so many usual ones is a gap: there nothing is drawn, as in trends."""
 
 
 class Past(msgspec.Struct, frozen=True):
@@ -48,10 +54,14 @@ class Outlook(msgspec.Struct, frozen=True):
 def figure(
     outlook: Outlook, measured: list[tuple[str, float]], name: str, words: Words, theme: Theme
 ) -> dict[str, Any]:
-    """Return a Plotly figure: what was measured, the outlook's mean, its interval as a shaded band."""
+    """Return a Plotly figure: what was measured, the outlook's mean, its interval as a shaded band.
+
+    Times are RFC 3339: the browser writes them in its own zone (`outlook.js`), and `text` of each point with them.
+    """
     chance = words.say("outlook.interval", percent=round(100 * outlook.level))
     edge = {"width": 0}
-    hover = {"hovertemplate": "%{x|%H:%M} · %{y:.4g} " + outlook.unit + "<extra>%{fullData.name}</extra>"}
+    seen = _spaced(measured[-HISTORY_POINTS_MAX:])
+    ahead = list(zip(outlook.at, outlook.mean, strict=True))
     return {
         "data": [
             {"x": outlook.at, "y": outlook.hi, "mode": "lines", "line": edge, "hoverinfo": "skip", "showlegend": False},
@@ -65,25 +75,33 @@ def figure(
                 "hoverinfo": "skip",
                 "name": chance,
             },
-            {
-                "x": [at for at, _ in measured[-HISTORY_POINTS_MAX:]],
-                "y": [value for _, value in measured[-HISTORY_POINTS_MAX:]],
-                "mode": "lines",
-                "line": {"color": theme.data, "width": 1.5},
-                "name": words.say("outlook.measured", index=name),
-                **hover,
-            },
-            {
-                "x": outlook.at,
-                "y": outlook.mean,
-                "mode": "lines",
-                "line": {"color": theme.ink, "width": 2, "dash": "dash"},
-                "name": words.say("outlook.mean"),
-                **hover,
-            },
+            _curve(words.say("outlook.measured", index=name), seen, outlook.spoken_unit, color=theme.data, width=1.5),
+            _curve(words.say("outlook.mean"), ahead, outlook.spoken_unit, color=theme.ink, width=2, dash="dash"),
         ],
-        "layout": _layout(outlook.unit, words, theme),
+        "layout": _layout(outlook.spoken_unit, words, theme),
     }
+
+
+def _curve(name: str, points: Sequence[tuple[str, float | None]], unit: str, **line: Any) -> dict[str, Any]:
+    return {
+        "x": [at for at, _ in points],
+        "y": [value for _, value in points],
+        "mode": "lines",
+        "line": line,
+        "name": name,
+        "hovertemplate": f"%{{text}} · %{{y:.4g}} {unit}<extra>%{{fullData.name}}</extra>",
+    }
+
+
+def _spaced(measured: Sequence[tuple[str, float]]) -> list[tuple[str, float | None]]:
+    """Return the points with one without a value in each gap: a closed gate is no value."""
+    times = [parse_time(at) or 0.0 for at, _ in measured]
+    steps = [after - before for before, after in pairwise(times)]
+    far = GAP_STEPS * median(steps) if steps else 0.0
+    found: list[tuple[str, float | None]] = []
+    for (at, value), step in zip(measured, [*steps, 0.0], strict=False):
+        found += [(at, value), *([(at, None)] if step > far else [])]
+    return found
 
 
 def _layout(unit: str, words: Words, theme: Theme) -> dict[str, Any]:
@@ -96,7 +114,7 @@ def _layout(unit: str, words: Words, theme: Theme) -> dict[str, Any]:
         "height": 300,
         "separators": ",." if words.language == "es" else ".,",
         "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        "xaxis": {**axis, "tickformat": "%H:%M\n%d.%m."},
+        "xaxis": axis,
         "yaxis": {**axis, "title": {"text": unit}, "tickformat": ".4~g"},
         "hovermode": "x",
         "dragmode": False,

@@ -85,7 +85,8 @@ def belief_of(row: dict[str, Any]) -> dict[str, Any]:
     since = format_time(time.time() - 1_900)
     step = {"kind": "step", "since": since, "probability": 0.96, "size": 6.1, "sd": 0.3, "before": level}
     bare = dict.fromkeys(("since", "size", "sd", "before"))
-    alert = {"id": "a1", "kind": "heater_effort_step", "state": "raised", "raised_at": since, "returned_at": None}
+    alert = {"id": "a1", "class": "algedonic", "kind": "heater_effort_step", "state": "raised", "raised_at": since}
+    named = {"place": row["place"], "index": row["index"], "raised_to": row["place"], "why": ALERTS[1][-1]}
     return {
         **row,
         "value": row["actuality"],
@@ -99,7 +100,7 @@ def belief_of(row: dict[str, Any]) -> dict[str, Any]:
             {"kind": "other", "probability": 0.01, **bare},
         ],
         "interventions": [{"ts": since, "action": "level", "mean": level, "sd": sd, "note": "new sock"}],
-        "usual": [{"regime": 215.0, "now": True, "mean": level, "sd": sd, "count": 1_440}],
+        "usual": [{"regime": 215.0, "by": "target", "now": True, "mean": level, "sd": sd, "count": 1_440}],
         "record": {
             "since": since,
             "count": 9_731,
@@ -108,7 +109,7 @@ def belief_of(row: dict[str, Any]) -> dict[str, Any]:
             "error_ratio": 0.71,
             "words": {"steady": 9_700, "step": 31},
         },
-        "alerts": {"raised": 1, "returned": 0, "closed": 0, "newest": [{**alert, "why": ALERTS[1][-1]}]},
+        "alerts": {"raised": 1, "returned": 0, "closed": 0, "newest": [{**alert, **named, "facts": STEP}]},
     }
 
 

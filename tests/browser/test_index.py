@@ -23,11 +23,23 @@ def test_an_index_says_what_is_believed_why_and_how_the_filter_did(page: Any, st
     why = page.locator(".why")
     page.locator(".why", has_text=re.compile(r"since \d")).wait_for()
     assert re.fullmatch(r"A step of \+6\.10 ± 0\.30 W since \d\d:\d\d, 96 %, against 22 W before\.", why.inner_text())
-    assert page.locator("#index-told .bars .much").all_inner_texts() == ["96 %", "3 %", "1 %"]
+    believed = page.locator("section", has=page.locator("#believed-title"))
+    assert believed.locator(".bars .much").all_inner_texts() == ["96 %", "3 %", "1 %"]
     did = page.locator("section", has=page.locator("#did-title")).inner_text()
     assert "95 % of its values were inside the band of 95 %. That is as it should be." in did
     assert "29 % less than “as last time”" in did
     assert page.locator(".trend canvas").count() == 1
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "has jumped to 28.1 W"), ("es", "ha saltado a 28,1 W")])
+def test_why_an_alert_was_raised_is_said_in_the_readers_language(
+    page: Any, still_room: Any, language: str, said: str
+) -> None:
+    page.goto(f"{still_room.url}{INDEX}&lang={language}")
+    told = page.locator(".raised", has_text=said)
+    told.wait_for()
+    assert "MK4 01" in told.inner_text()
+    assert "Heater effort rose" not in page.locator("main").inner_text()
 
 
 def test_a_machines_trend_and_an_alert_lead_to_the_index(page: Any, still_room: Any) -> None:
@@ -94,7 +106,9 @@ def test_a_capability_that_was_outgrown_is_said_on_the_tile(page: Any, room: Any
     page.locator(".tile").first.wait_for()
     room.plant.tell_index(2, "pace_ratio", 1.12, capability=1.0, revision={"capability": 1.12, "count": 3})
     said = page.locator(".tile", has_text="MK4 02").locator(".revised")
-    said.get_by_text("Pace: capability 1? 3 values in a row say 1.12.").wait_for()
+    said.get_by_text(
+        "Pace: 3 values in a row were better than the capability of 1: 1.12 on average. Agree on another?"
+    ).wait_for()
 
 
 def test_production_tells_the_units_triples(page: Any, still_room: Any) -> None:

@@ -133,6 +133,17 @@ def test_raw_values_and_the_trend_are_live(page: Any, room: Any) -> None:
     assert trend.locator("canvas").count() == 1
 
 
+def test_the_outlook_is_drawn_in_the_readers_own_zone_as_trends_are(chromium: Any, still_room: Any) -> None:
+    def begins(zone: str) -> float:
+        with chromium.new_context(timezone_id=zone, locale="en-GB") as context:
+            page = context.new_page()
+            go(page, still_room.url, "machine")
+            assert re.search(r"\d{2}:\d{2}\n?\d{1,2}/\d{1,2}", page.locator(".chart .xtick").first.text_content() or "")
+            return float(page.evaluate("Date.parse(document.querySelector('.chart').data[0].x[0] + 'Z')"))
+
+    assert (begins("Asia/Kolkata") - begins("Etc/UTC")) / 1_000 == pytest.approx(5.5 * 3_600, abs=60)
+
+
 def test_no_outlook_is_told_in_words(page: Any, still_room: Any) -> None:
     page.goto(f"{still_room.url}{PLACE}&index=nozzle_deviation_degc")
     page.locator("#outlook", has_text="There is no outlook for this index now").wait_for()

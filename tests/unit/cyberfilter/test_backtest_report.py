@@ -66,10 +66,37 @@ def test_the_page_fetches_nothing() -> None:
 
 def test_the_page_holds_the_figures_and_the_plots() -> None:
     html = page(REPORT)
-    for figure in ("1.00 per 50 machines and week", "12.0", "94.0 %", "5–10 σ, 1 of 1", "heater-weak"):
-        assert figure in html
-    plots = re.findall(r'aria-label="([^"]+)"', html)
-    assert plots == ["recall by size", "delay by size", "faults and alarms over time", "PIT of energy_w"]
+    for figure in ("1.00 per 50 machines and week", "12 min", "94.0 %", "1 of 1", "heater-weak", "pace"):
+        assert figure.lower() in html.lower()
+    assert "2 of 3 faults found, half of them within 6 min; 4 more came" in html
+    plots = re.findall(r'role="img" aria-label="([^"]+)"', html)
+    assert plots == [
+        "recall by size",
+        "delay by size",
+        "faults and alarms over time",
+        "where values of Energy fell in their forecasts",
+    ]
+
+
+def test_times_are_written_as_people_read_them() -> None:
+    html = page(REPORT)
+    assert "25 machines from 1 Jan 1970, 00:00 to 15 Jan 1970, 00:00 UTC (14 d)" in html
+    assert "T00:00:00" not in html
+
+
+def test_a_fault_alone_stands_inside_the_axes_of_its_plot() -> None:
+    html = page(REPORT._replace(found=REPORT.found[:1] if REPORT.found else None))
+    x, y = map(float, re.findall(r'<circle class="dot" cx="([\d.]+)" cy="([\d.]+)"', html)[0])
+    assert (52 < x < 410, 12 < y < 190) == (True, True)
+    for tick in ("5 σ", "10 σ", "10 min", "20 min"):
+        assert f">{tick}</text>" in html
+
+
+def test_alarms_of_a_past_without_truth_are_listed_and_not_called_false() -> None:
+    html = page(REPORT._replace(found=None))
+    assert "6 Jan 1970, 18:53" in html
+    assert "hall/mk4-03" in html
+    assert "without a fault" not in html
 
 
 def test_words_of_others_are_no_markup() -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from collector.contract.event import JobStarted
 from cyberfilter.belief_api import routes
 
 PLACE = "commons/valparaiso/printing/mk4-01"
@@ -39,6 +40,29 @@ def test_an_index_says_its_value_band_and_usual_level(trained) -> None:
     assert said["usual"][0]["count"] > 60
 
 
+def test_usual_levels_are_told_by_the_target_or_by_the_name_of_the_jobs_file(trained) -> None:
+    told_of = {index: told(trained, index)["usual"][0] for index in ("heater_effort_w", "energy_w", "pace_ratio")}
+    assert {index: (one["by"], one["file"]) for index, one in told_of.items()} == {
+        "heater_effort_w": ("target", None),
+        "energy_w": ("file", "long.gcode"),
+        "pace_ratio": ("file", "long.gcode"),
+    }
+    assert (told_of["heater_effort_w"]["regime"], told_of["energy_w"]["ripe"]) == (215.0, True)
+
+
+def test_the_present_regime_comes_first_however_little_is_known_of_it(trained) -> None:
+    trained.say(JobStarted("j1", trained.clock.at, "short.gcode", 36_000.0))
+    trained.run(20)
+    here, other, *_ = told(trained, "energy_w")["usual"]
+    assert (here["file"], here["now"], here["ripe"]) == ("short.gcode", True, False)
+    assert (other["file"], other["now"], other["ripe"]) == ("long.gcode", False, True)
+
+
+def test_a_file_whose_name_was_not_kept_has_none(trained) -> None:
+    trained.service.between(lambda floor: floor.machines["mk4-01"].fold.files.clear(), changes=False)
+    assert told(trained, "energy_w")["usual"][0]["file"] is None
+
+
 def test_the_record_counts_every_judged_value(trained) -> None:
     before = told(trained)["record"]
     trained.run(5)
@@ -57,7 +81,9 @@ def test_alerts_of_the_index_are_counted_by_how_they_ended(trained) -> None:
     trained.run(60, effort_w=42.0)
     said = told(trained)["alerts"]
     assert (said["raised"], said["returned"], said["closed"]) == (1, 0, 0)
-    assert said["newest"][0]["kind"].startswith("heater_effort")
+    (alert,) = said["newest"]
+    assert alert["kind"].startswith("heater_effort")
+    assert (alert["class"], alert["facts"]["unit"], alert["index"]) == ("algedonic", "W", "heater_effort_w")
     assert told(trained, "energy_w")["alerts"]["newest"] != said["newest"]
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from collector.contract.event import JobEnded, JobStarted, Outcome, State, StateSeen
 from collector.contract.reading import Fact, Samples
-from cyberfilter.indices.fold import GAP_MINUTES_MAX, PENDING_FACTS_MAX, UNNAMED_JOB, MachineFold, Value, close, take
+from cyberfilter.indices.fold import GAP_MINUTES_MAX, PENDING_FACTS_MAX, MachineFold, Value, close, take
+from cyberfilter.indices.regimes import UNNAMED_JOB
 
 T0 = 1_795_399_200.0 - 1_795_399_200.0 % 3600
 RUNNING = StateSeen(T0, State.RUNNING)

@@ -26,6 +26,11 @@ def test_a_step_is_told_from_home_with_the_filters_give_and_time() -> None:
     assert (facts["sign"], facts["sigma"], facts["learned"]) == ("pain", 15.0, 240)
 
 
+def test_a_slope_has_come_so_far_without_a_give_for_its_own_is_of_its_rise_a_value() -> None:
+    facts = told(Change("slope", 1_795_399_080.0, 0.2, 0.04, 0.98, 0.0), sort=Verdict.SLOPE)
+    assert ("sd" in facts, facts["size"]) == (False, 30.0)
+
+
 @pytest.mark.parametrize("level", [NAN, 90.0, 101.0])
 def test_a_level_that_does_not_agree_gives_way_to_the_blocks_mean(level: float) -> None:
     assert told(None, level)["level"] == 130.0

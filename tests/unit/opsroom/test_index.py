@@ -16,14 +16,26 @@ from opsroom.believed import Belief, Believed, Night, Record, Said
 from opsroom.notice import About
 from opsroom.screens.frame import View, framed
 from opsroom.screens.index import SCREEN, layout, link
-from opsroom.views.index import ACTIONS, Stamp, bars, did, ended, learned, said, why
-from opsroom.words import LANGUAGES, catalogue
+from opsroom.seen import AlertSeen
+from opsroom.views.index import ACTIONS, Stamp, bars, did, ended, errors, evidence, learned, said, why, words_said
+from opsroom.views.usual import usual
+from opsroom.words import LANGUAGES, catalogue, number
 
 EN = catalogue("en")
 SINCE = "2026-11-23T14:05:00.000Z"
 STEP = {"kind": "step", "since": SINCE, "probability": 0.99, "size": 2.14, "sd": 0.3, "before": 24.1}
 NONE = {"kind": "none", "probability": 0.01}
 WORDS = {"steady": 990, "step": 10}
+FACTS = {
+    "sign": "pain", "change": "step", "unit": "W", "level": 26.2, "expected": 24.1, "lo": 22.6, "hi": 25.6, "size": 2.1,
+    "since": SINCE, "clock_s": 300.0, "block_s": 180.0, "learned": 1_440, "sigma": 4.2, "sd": 0.3, "probability": 0.973,
+}  # fmt: skip
+ALERT = {
+    "id": "a1", "class": "algedonic", "kind": "heater_effort_step", "place": "commons/mk4", "index": "heater_effort_w",
+    "state": "raised", "raised_at": SINCE, "raised_to": "commons/mk4", "why": "Heater effort rose by 2.1 W.",
+    "facts": FACTS,
+}  # fmt: skip
+HEATER = {"regime": 215.0, "by": "target", "now": True, "mean": 24.1, "sd": 0.5, "count": 1_440}
 ANSWER: dict[str, Any] = {
     "place": "commons/mk4",
     "index": "heater_effort_w",
@@ -36,7 +48,7 @@ ANSWER: dict[str, Any] = {
     "sigma": 0.5,
     "clock_s": 3_600.0,
     "believed": [STEP, NONE],
-    "usual": [{"regime": 215.0, "now": True, "mean": 24.1, "sd": 0.5, "count": 1_440}],
+    "usual": [HEATER],
     "record": {
         "count": 1_000,
         "coverage": 0.95,
@@ -48,7 +60,7 @@ ANSWER: dict[str, Any] = {
         "raised": 2,
         "returned": 1,
         "closed": 1,
-        "newest": [{"raised_at": SINCE, "state": "raised", "why": "Heater effort rose by 2.1 W."}],
+        "newest": [ALERT],
     },
     "interventions": [{"ts": SINCE, "action": "shift", "mean": 2.0, "sd": 0.5, "note": "new sock"}],
 }
@@ -117,6 +129,7 @@ def test_bars_are_shares_and_what_is_faint_has_none() -> None:
     faint = {"kind": "noise", "probability": 0.004}
     drawn = bars(belief(believed=[STEP, NONE, faint]), EN)
     assert [(bar.share, bar.is_change) for bar in drawn] == [(0.99, True), (0.01, False)]
+    assert [bar.much for bar in drawn] == ["99 %", "1 %"]
     assert text(drawn[0].says) == "A step of +2.14 ± 0.30 W since <14:05>, against 24.1 W before"
 
 
@@ -135,7 +148,56 @@ def test_errors_are_compared_with_as_last_time(ratio: float, told: str) -> None:
 
 
 def test_words_are_counted_the_commonest_first() -> None:
-    assert did(belief(), EN)[-1] == "Said of 1,000 values: Steady 990, Has jumped 10."
+    assert did(belief(), EN)[-1] == "Said of 1,000 values:"
+    told = [(text(bar.says), bar.much, bar.share, bar.is_change) for bar in words_said(belief(), EN)]
+    assert told == [("Steady", "990", 0.99, False), ("Has jumped", "10", 0.01, True)]
+
+
+def test_errors_stand_beside_as_last_time_on_one_scale() -> None:
+    worse = errors(belief(record=Record(100, None, 0.4, 2.0)), EN)
+    assert [(text(bar.says), bar.much, bar.share) for bar in worse] == [
+        (EN.say("belief.error_own"), "0.40 W", 1.0),
+        (EN.say("belief.error_last"), "0.20 W", 0.5),
+    ]
+    assert errors(belief(record=Record(100, None, 0.4, None)), EN) == []
+
+
+def test_an_alert_tells_what_it_was_raised_for() -> None:
+    told = text(evidence(msgspec.convert(ALERT, AlertSeen), EN))
+    assert told == (
+        "A difference of +2.10 ± 0.30 W since <14:05>, 4.20 times the usual spread, 97 % sure, "
+        "seen in 3 min of running, what is usual was learned from 1,440 values."
+    )
+
+
+def test_an_alert_without_figures_tells_no_evidence() -> None:
+    assert evidence(msgspec.convert(ALERT | {"facts": {"sign": "pain"}}, AlertSeen), EN) == []
+
+
+def test_files_are_called_by_their_names_and_targets_by_their_degrees() -> None:
+    file = {**HEATER, "by": "file"}
+    rows = [
+        {**file, "regime": 9.0e14, "now": False},
+        {**file, "regime": 7.0e14, "file": "lid.gcode"},
+        {**file, "regime": 8.0e14, "now": False},
+        {**file, "regime": 1.0, "by": "unnamed", "now": False},
+    ]
+    names = [row.name for row in usual(belief(usual=rows), EN)]
+    assert names == [
+        "file no. 2, its name is not kept",
+        "lid.gcode (now)",
+        "file no. 1, its name is not kept",
+        "jobs without a name",
+    ]
+    assert [row.name for row in usual(belief(), catalogue("es"))] == ["215 °C (ahora)"]
+
+
+def test_usual_levels_are_drawn_on_one_scale_with_the_present_level() -> None:
+    low = {**HEATER, "regime": 200.0, "now": False, "mean": 20.5, "count": 39, "ripe": False}
+    here, other = usual(belief(usual=[HEATER, low], level=26.0), EN)
+    assert (here.lo, here.hi, here.here) == (pytest.approx(4.6 / 7), pytest.approx(5.6 / 7), 1.0)
+    assert (other.lo, other.hi, other.here) == (pytest.approx(1 / 7), pytest.approx(2 / 7), None)
+    assert (here.known, other.known) == ("1,440", "39 (too few)")
 
 
 def test_an_index_without_a_record_or_alerts_says_so() -> None:
@@ -172,9 +234,13 @@ def test_the_page_tells_all_of_it(language: str) -> None:
     for key in ("now", "believed", "usual", "did", "learned", "said", "covered_well"):
         assert words.say(f"belief.{key}") in told
     assert words.say("belief.clock", span=words.say("span.min", n=60)) in told
-    assert words.say("belief.here", regime="215") in told
+    assert words.say("belief.here", regime="215 °C") in told
     assert SINCE in told
-    assert ("Heater effort rose" in told) is (language == "en")
+    for said_of in (
+        words.say("belief.alert.spreads", much=number(4.2, language)),
+        '"says": ["alert.kind.heater_effort_step"',
+    ):
+        assert said_of in told
 
 
 @pytest.mark.parametrize(("status", "key"), [(404, "unknown"), (503, "away")])

@@ -28,3 +28,10 @@ def test_the_measured_past_is_bounded() -> None:
     measured = [(TIMES[0], 1.0)] * (HISTORY_POINTS_MAX + 1)
     drawn = figure(OUTLOOK, measured, "x", catalogue("en"), CYBERSYN)["data"][2]
     assert len(drawn["x"]) == HISTORY_POINTS_MAX
+
+
+def test_nothing_is_drawn_where_nothing_was_measured() -> None:
+    minutes = (0, 1, 2, 3, 30, 31)
+    measured = [(f"2026-11-23T09:{minute:02}:00.000Z", float(minute)) for minute in minutes]
+    drawn = figure(OUTLOOK, measured, "x", catalogue("en"), CYBERSYN)["data"][2]
+    assert drawn["y"] == [0.0, 1.0, 2.0, 3.0, None, 30.0, 31.0]
