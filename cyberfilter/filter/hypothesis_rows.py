@@ -22,6 +22,7 @@ from cyberfilter.filter import (
     memory,
     own_noise,
     own_rules,
+    persistence,
     score,
 )
 from cyberfilter.filter.belief import Belief
@@ -45,6 +46,7 @@ from cyberfilter.filter.rows import (
     learning_of,
     remember,
 )
+from cyberfilter.filter.season import Seasonal
 from cyberfilter.filter.start import START_COUNT, Begin
 from cyberfilter.filter.transform import TRANSFORMS
 from cyberfilter.filter.verdict import Bools, Judged
@@ -64,6 +66,7 @@ _OWN: Final = (
     ("named", 1),  # 1: the last row told a change
     ("noise", own_noise.HEIGHT),
     ("counts", dispersion.HEIGHT),
+    ("persistence", persistence.HEIGHT),
 )
 _STARTS: Final = np.cumsum([memory.HEIGHT] + [width for _, width in _OWN]).tolist()
 _ROW: Final = {name: slice(at, at + width) for (name, width), at in zip(_OWN, _STARTS, strict=False)}
@@ -74,6 +77,7 @@ HEIGHT: Final[int] = _STARTS[-1]
 def fresh(columns: Floats) -> None:
     """Let the rows beside the filter be those of series that have seen nothing."""
     own_rules.fresh(columns[_ROW["rules"]])
+    persistence.fresh(columns[_ROW["persistence"]])
 
 
 def start(columns: Floats) -> None:
@@ -94,6 +98,7 @@ def intervene(columns: Floats, notice: interventions.Notice, rules: Rules) -> No
     level = over(np.exp(h[WEIGHT]) * h[M0])
     for parts in (h, _grid(columns)):
         interventions.move(parts, level, notice, rules.transform)
+    persistence.moved(columns[_ROW["persistence"]])
 
 
 def accept(columns: Floats) -> None:
@@ -107,11 +112,13 @@ def expect(columns: Floats, time_s: Floats, rules: Rules, model: Model) -> Forec
     """Return the forecasts for values at these times (k); nothing is changed."""
     started, learning = columns[AT["n"]] > 0, learning_of(columns, rules)
     row = _row(columns, time_s, np.full_like(time_s, np.nan), started, learning, rules)
-    mean, scale, half = hypotheses.predict(_hypotheses(columns), row, model)
+    predicted = hypotheses.predict(_hypotheses(columns), row, model)
+    if not rules.observed:
+        predicted = persistence.expect(columns[_ROW["persistence"]], predicted, row.gap)
     own = columns[_ROW["rules"]]
-    predicted = (mean + own_rules.expect(own, time_s, rules.cadence_s), scale, half)
+    pattern = own_rules.expect(own, time_s, rules.cadence_s)
     held = None if rules.observed else own_rules.held(own, rules.transform)
-    return band(own_rules.repeated(predicted, held), first(columns, started, rules), rules)
+    return band(own_rules.whole(predicted, pattern, held), first(columns, started, rules), rules)
 
 
 def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Model) -> Verdicts:
@@ -124,12 +131,16 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
     held = None if rules.observed else own_rules.held(own, rules.transform)
     heard = own_rules.before(own, h, row, value, started, started & ~learning, rules.cadence_s, model)
     found = _find(columns, row._replace(z=heard.z), started, rules, model)
-    expected = band(own_rules.repeated(own_rules.expected(found, heard), held), begun, rules)
+    believed = own_rules.expected(found, heard)
+    expected = forecast = band(own_rules.whole(believed, heard.pattern, held), begun, rules)
+    if not rules.observed:
+        second = persistence.step(columns[_ROW["persistence"]], believed, row.gap, heard.z)
+        forecast = band(own_rules.whole(second, heard.pattern, held), begun, rules)
     alarm = _score(columns, row, heard, found, started, rules)
     due = columns[AT["values"]] + ~gone == rules.learning_count
     patterned = row._replace(z=np.full_like(value, np.nan)) if rules.observed else row
     seasonal = own_rules.after(own, h, patterned, heard, due, rules.cadence_s, model)
-    _relearn(columns, seasonal.found, row, rules, model)
+    _anew(columns, seasonal, row, rules, model)
     if not rules.transform.plain:
         seasonal = seasonal._replace(size=seasonal.size * rules.transform.stretch(found.level))
     found = told(found, columns[_ROW["noise"]][OUTLIERS], row.adaptivity, rules, model)
@@ -138,9 +149,7 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
     meant = judge(found, past, missing=gone, early=early, starting=~started)
     judged, p_change = own_rules.tell(meant, found, heard, seasonal, able=~early & ~gone)
     found = found._replace(p_change=p_change)
-    if is_any(seasonal.found):
-        score.renew(columns[_ROW["score"]], seasonal.found)
-    verdicts = _verdicts((time_s, value), expected, found, judged, alarm)
+    verdicts = _verdicts((time_s, value), forecast, found, judged, alarm)
     np.copyto(past.named, meant.p == meant.p, where=~gone)  # what is told has a probability, else NaN
     if rules.observed and rules.observed.dispersed:
         dispersion.vary(columns[_ROW["counts"]], heard.z, columns[AT["value_1"]], learning)
@@ -148,17 +157,17 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
         own_noise.meet(columns[_ROW["noise"]], row.z, rules.transform.forward(columns[AT["value_1"]]))
     columns[_AT["outlier_2"]] = columns[_AT["outlier_1"]]
     columns[_AT["outlier_1"]], columns[_AT["value_2"]] = found.p_outlier, columns[AT["value_1"]]
-    remember(columns, verdicts, started)
+    remember(columns, verdicts, expected.mean, started)
     return verdicts
 
 
 def _verdicts(
-    seen: tuple[Floats, Floats], expected: Forecasts, found: Found, judged: Judged, alarm: tuple[Floats, Floats]
+    seen: tuple[Floats, Floats], forecast: Forecasts, found: Found, judged: Judged, alarm: tuple[Floats, Floats]
 ) -> Verdicts:
     unknown = np.broadcast_to(np.nan, (len(seen[0]), 4))
     return Verdicts(
         *seen,
-        *expected,
+        *forecast,
         found.level,
         found.slope,
         found.p_slope_negative,
@@ -283,9 +292,12 @@ def _run(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
     return found
 
 
-def _relearn(columns: Floats, where: Bools, row: Row, rules: Rules, model: Model) -> None:
-    """Learn anew how fast a level wanders where a pattern was just found in its values."""
+def _anew(columns: Floats, seasonal: Seasonal, row: Row, rules: Rules, model: Model) -> None:
+    """Learn anew how fast a level wanders where a pattern was just found; there, and at its end, the level moved."""
+    where = seasonal.found
+    persistence.moved(columns[_ROW["persistence"]], where | seasonal.ended)
     if is_any(where):
+        score.renew(columns[_ROW["score"]], where)
         some = np.compress(where, columns, axis=1)
         wandering, known = own_rules.relearn(some[_ROW["rules"]], _some(row, where), rules.cadence_s, model)
         columns[_AT["adaptivity"], where] = np.where(known, wandering, some[_AT["adaptivity"]])

@@ -81,13 +81,15 @@ def held(own: Floats, transform: Transform) -> Held | None:
     return Held(z, np.sqrt((off * off + known[C00] + known[S]) / (about[stuck.RUN] + 2.0)))
 
 
-def repeated(forecast: Forecast, held: Held | None) -> Forecast:
-    """Return mean, scale and half the band (k): a stuck sensor repeats itself."""
+def whole(forecast: Forecast, pattern: Floats, held: Held | None) -> Forecast:
+    """Return mean, scale and half the band (k) with what the pattern adds; a stuck sensor repeats itself."""
+    mean, scale, half = forecast
+    mean = mean + pattern
     if held is None:
-        return forecast
+        return mean, scale, half
     there = ~np.isnan(held.z)
     others = (held.z, held.scale, _BAND * held.scale)
-    mean, scale, half = (np.where(there, *both) for both in zip(others, forecast, strict=True))
+    mean, scale, half = (np.where(there, *both) for both in zip(others, (mean, scale, half), strict=True))
     return mean, scale, half
 
 
@@ -116,12 +118,12 @@ def before(  # noqa: PLR0917 - all that a row is
 
 
 def expected(found: Found, heard: Heard) -> Forecast:
-    """Return mean, scale and half the band (k) that stood before the value came, with the pattern."""
+    """Return mean, scale and half the band (k) that stood before the value came, without the pattern."""
     mean, scale, half = found.mean, found.scale, found.half
     if heard.told is not None:
         for whole, part in zip((mean, scale, half), heard.told, strict=True):
             whole[heard.run.fired] = part
-    return mean + heard.pattern, scale, half
+    return mean, scale, half
 
 
 def after(  # noqa: PLR0917 - all that a row is

@@ -40,7 +40,8 @@ class Rules:
 class Forecasts(NamedTuple):
     """Where the next value is expected, each (k), in the value's own unit; NaN before there were two values.
 
-    The steady component's mean, Student scale and 95 % band; away from transform `none` the mean is the median.
+    The steady component's mean, Student scale and 95 % band; away from transform `none` the mean is the median. The
+    filter that keeps hypotheses tells its own forecast and a second one together (persistence.py), but for counts.
     """
 
     mean: Floats
@@ -190,7 +191,7 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules) -> Verdic
         judged.verdict,
         *now[:3],
     )
-    remember(columns, verdicts, started)
+    remember(columns, verdicts, expected.mean, started)
     return verdicts
 
 
@@ -280,8 +281,8 @@ def _judge(  # noqa: PLR0917 - the columns of one step
     return judge(now, Before(*(columns[AT[name]] for name in Before._fields))), now
 
 
-def remember(columns: Floats, verdicts: Verdicts, started: Bools) -> None:
-    """Shift what the next rows look back on."""
+def remember(columns: Floats, verdicts: Verdicts, expected: Floats, started: Bools) -> None:
+    """Shift what the next rows look back on; `expected` (k) is where the filter itself expected the values."""
     lean = np.where(verdicts.p_slope_negative > 0.5, -1.0, 1.0)  # noqa: PLR2004 - the likelier sign
     turned = lean != columns[AT["leaning"]]
     np.copyto(columns[AT["turned"]], verdicts.t, where=turned)
@@ -290,7 +291,7 @@ def remember(columns: Floats, verdicts: Verdicts, started: Bools) -> None:
         ("time_1", verdicts.t),
         ("value_1", verdicts.y),
         ("expected_2", columns[AT["expected_1"]]),
-        ("expected_1", verdicts.forecast_mean),
+        ("expected_1", expected),
         ("leaning", lean),
         ("clock", verdicts.t),
     ):

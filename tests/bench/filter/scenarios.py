@@ -37,6 +37,8 @@ TUNING: Final = 1000
 PERIOD: Final = 96
 ONSET: Final = 300
 AFTER: Final = 300
+STEP: Final = 3.0
+"""Of the series for forecasts, at their middle."""
 SEASONS: Final = 9
 """Periods before the one that stops: whoever learns a season has seen it as often."""
 
@@ -132,6 +134,6 @@ def changed(change: Change, own: Sequence[int]) -> Floats:  # noqa: PLR0911 - on
 def broken(own: Sequence[int], length: int = 600) -> Floats:
     """Return Gaussian noise with a step of three at the middle and a spike of six at three quarters, for forecasts."""
     rows = noise("gauss", length, own)
-    rows[:, length // 2 :] += 3.0
+    rows[:, length // 2 :] += STEP
     rows[:, 3 * length // 4] += 6.0
     return rows
