@@ -20,7 +20,7 @@ from cyberfilter.indices.revision import Beyond
 from cyberfilter.judge import GroupState
 from cyberfilter.record import Record
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Goes up where watches or banks get another form."""
 
 

@@ -38,7 +38,10 @@ class Family(msgspec.Struct, frozen=True):
     degrees: float
     adaptivity: float
     adaptivity_sd: float
-    like: int
+    like: float
+    outliers: float
+    tail: list[float]
+    season: list[float]
 
     def learned(self) -> Learned:
         """Return it as the filter adopts it."""
@@ -100,7 +103,7 @@ class Families:
         family = self.kept.families.get(self._key(series))
         if family is None:
             return None
-        self.kept.adopted.setdefault(series.device, {})[series.name] = family.like
+        self.kept.adopted.setdefault(series.device, {})[series.name] = int(family.like)
         return family.learned()
 
     def learning(self, series: Series, have: int, need: int) -> Learning | None:
@@ -136,7 +139,7 @@ class Families:
             if found.noise is None or found.adaptivity is None or not _has_learned(judge, series):
                 continue
             degrees = _BARELY if (night.device, night.index) in opened else float(found.clean)
-            lesson = Family(found.noise, degrees, found.adaptivity, _NO_DOUBT, 0).learned()
+            lesson = Learned(*(np.array([part]) for part in (found.noise, degrees, found.adaptivity, _NO_DOUBT, 0.0)))
             lessons.setdefault(night.index, []).append((series, lesson))
         for given in lessons.values():
             together = Learned(*(np.concatenate(parts) for parts in zip(*(one for _, one in given), strict=True)))
@@ -163,8 +166,7 @@ class Families:
             if known is None:
                 continue
             one = pool(known)
-            noise, degrees, adaptivity, sd, like = (float(part[0]) for part in one)
-            self.kept.families[key] = Family(noise, degrees, adaptivity, sd, int(like))
+            self.kept.families[key] = Family(*(part[0].tolist() for part in one))
             alone = [s for s in together if s not in done and s.name not in self.kept.adopted.get(s.device, {})]
             for series in alone:
                 self.kept.adopted.setdefault(series.device, {})[name] = len(done)

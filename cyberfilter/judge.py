@@ -113,9 +113,12 @@ class _Group:
         assert self._bank is not None
         return GroupState(list(self.numbers), self.counts, self._bank.save(), self.ends.tobytes())
 
-    def admit(self, wanted: Iterable[Series]) -> Bank:
-        """Return the bank with all these series in it."""
-        fresh = [series for series in dict.fromkeys(wanted) if series not in self.numbers]
+    def admit(self, wanted: Iterable[tuple[Series, float]]) -> Bank:
+        """Return the bank with all these series in it; the float is the end of the (first) next value (Unix s)."""
+        fresh: dict[Series, float] = {}
+        for series, ts in wanted:
+            if series not in self.numbers:
+                fresh.setdefault(series, ts)
         for series in fresh:
             self.numbers[series] = len(self.counts)
             self.counts.append(0)
@@ -127,10 +130,11 @@ class _Group:
         if fresh:
             self.ends = np.concatenate((self.ends, np.full((len(fresh), ENDS_COUNT), np.nan)))
         if self._bank.adopts:
-            for series in fresh:
+            for series, ts in fresh.items():
                 known = self._lesson(series)
                 if known is not None:
-                    self._bank.adopt([self.numbers[series]], known)
+                    before = np.array([ts / self._row.cadence_s - 1.0])
+                    self._bank.adopt([self.numbers[series]], known.later(-before))
         return self._bank
 
     def learning(self, series: Series) -> tuple[int, int]:
@@ -139,19 +143,28 @@ class _Group:
         return min(self.counts[number] if number is not None else 0, need), need
 
     def learned(self, wanted: Sequence[Series]) -> Learned | None:
-        """Return what these series, which are in it, have learned; None where the filter can't hand it on."""
+        """Return what these series, which are in it, have learned; None where the filter can't hand it on.
+
+        A season's time is the plant's: their own clocks differ.
+        """
         if self._bank is None or not wanted or not self._bank.adopts:
             return None
-        return self._bank.learned([self.numbers[series] for series in wanted])
+        return self._bank.learned([self.numbers[series] for series in wanted]).later(self._before(wanted))
 
     def adopt(self, wanted: Sequence[Series], given: Learned) -> None:
         """Let these series, which are in it, go by what was learned elsewhere."""
         if self._bank is not None and wanted and self._bank.adopts:
-            self._bank.adopt([self.numbers[series] for series in wanted], given)
+            self._bank.adopt([self.numbers[series] for series in wanted], given.later(-self._before(wanted)))
+
+    def _before(self, wanted: Sequence[Series]) -> NDArray[np.float64]:
+        """Return how far the plant's clock is ahead of these series' own, by their last values, in cadences."""
+        numbers = [self.numbers[series] for series in wanted]
+        ends = np.array([self.ends[number, self.counts[number] % ENDS_COUNT] for number in numbers])
+        return np.asarray(ends / self._row.cadence_s - [self.counts[number] for number in numbers])
 
     def judge(self, queue: Sequence[Closed], notices: Notices) -> Iterator[list[Verdicted]]:
         """Yield the queue's verdicts in rounds, a series' values in their order: first of every series, then second."""
-        bank = self.admit(closed.series for closed in queue)
+        bank = self.admit((closed.series, closed.value.ts) for closed in queue)
         rounds: list[list[Closed]] = []
         depth: dict[Series, int] = {}
         for closed in queue:
@@ -224,12 +237,12 @@ class _Group:
 
     def accept(self, series: Series) -> None:
         """Take the series' standing change as its new base."""
-        if series in self.numbers:
-            self.admit([series]).accept(np.array([self.numbers[series]], dtype=np.int32))
+        if self._bank is not None and series in self.numbers:
+            self._bank.accept(np.array([self.numbers[series]], dtype=np.int32))
 
     def forecast(self, wanted: Sequence[tuple[Series, float]]) -> list[Forecast | None]:
         """Return where each series' next value is expected; the float is the last value's end (Unix s)."""
-        bank = self.admit(series for series, _ in wanted)
+        bank = self.admit((series, last + self._row.cadence_s) for series, last in wanted)
         numbers = np.array([self.numbers[series] for series, _ in wanted], dtype=np.int32)
         time_s = np.array([self.counts[n] + 1 for n in numbers], dtype=np.float64) * self._row.cadence_s
         found = bank.forecast(numbers, time_s)

@@ -48,6 +48,11 @@ def renew(own: Floats, where: Bools) -> None:
     own[_CUT:, where] = 0.0
 
 
+def speak(own: Floats) -> Bools:
+    """Return which clocks (COUNT, k) have met enough blocks to say anything."""
+    return np.asarray(own[-COUNT:] >= _DEGREES_LEAST)
+
+
 def step(own: Floats, z: Floats, tick: Floats, noise: Floats, noise_least: Floats) -> tuple[Floats, Floats]:
     """Return the means of the blocks that these values (k; no NaN) close, and their distances, both (COUNT, k).
 

@@ -78,6 +78,7 @@ def fresh(columns: Floats) -> None:
     """Let the rows beside the filter be those of series that have seen nothing."""
     own_rules.fresh(columns[_ROW["rules"]])
     persistence.fresh(columns[_ROW["persistence"]])
+    score.fresh(columns[_ROW["score"]])
 
 
 def start(columns: Floats) -> None:
@@ -89,7 +90,6 @@ def start(columns: Floats) -> None:
     for name in ("heard", "outlier_1", "outlier_2", "named"):
         columns[_AT[name]] = 0.0
     columns[_AT["value_2"]] = np.nan
-    score.fresh(columns[_ROW["score"]])
 
 
 def intervene(columns: Floats, notice: interventions.Notice, rules: Rules) -> None:
@@ -137,6 +137,7 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
         second = persistence.step(columns[_ROW["persistence"]], believed, row.gap, heard.z)
         forecast = band(own_rules.whole(second, heard.pattern, held), begun, rules)
     alarm = _score(columns, row, heard, found, started, rules)
+    doubted = own_rules.doubted(own)
     due = columns[AT["values"]] + ~gone == rules.learning_count
     patterned = row._replace(z=np.full_like(value, np.nan)) if rules.observed else row
     seasonal = own_rules.after(own, h, patterned, heard, due, rules.cadence_s, model)
@@ -146,7 +147,7 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
     found = told(found, columns[_ROW["noise"]][OUTLIERS], row.adaptivity, rules, model)
     past = Past(*(columns[row] for row in _PAST))
     early = ~started | (learning & ~learned.adopted(columns[_ROW["learned"]]))
-    meant = judge(found, past, missing=gone, early=early, starting=~started)
+    meant = judge(found, past, missing=gone, early=early | doubted, starting=~started)
     judged, p_change = own_rules.tell(meant, found, heard, seasonal, able=~early & ~gone)
     found = found._replace(p_change=p_change)
     verdicts = _verdicts((time_s, value), forecast, found, judged, alarm)
@@ -192,12 +193,16 @@ def _verdicts(
 _PAST: Final = tuple((_AT | AT)[name] for name in Past._fields)
 
 
-def read(columns: Floats) -> Learned:
+def read(columns: Floats, rules: Rules, model: Model) -> Learned:
     """Return what the series have learned; NaN where one has not started."""
     started = columns[AT["n"]] > 0
     some = np.compress(started, columns, axis=1)
-    found = learned.read(_hypotheses(some), _grid(some), some[_AT["adaptivity"]], some[AT["values"]])
-    whole = Learned(*np.full((len(found), len(started)), np.nan))
+    found = learned.read(_hypotheses(some), _grid(some), some[_AT["adaptivity"]], some[AT["values"]])._replace(
+        outliers=_outlier_share(some, rules, model),
+        tail=score.read(some[_ROW["score"]]).T,
+        season=own_rules.read(some[_ROW["rules"]], rules.cadence_s).T,
+    )
+    whole = Learned(*(np.full((len(started), *piece.shape[1:]), np.nan) for piece in found))
     for part, piece in zip(whole, found, strict=True):
         part[started] = piece
     return whole._replace(behind=columns[AT["values"]].copy())
@@ -214,15 +219,32 @@ def believe(columns: Floats, most: int, rules: Rules, model: Model) -> list[Beli
     return belief.beliefs(h, last, rules.transform, float(sure[0]), most)
 
 
-def adopt(columns: Floats, given: Learned, rules: Rules) -> None:
+def adopt(columns: Floats, given: Learned, rules: Rules, model: Model) -> None:
     """Let the series (changed in place) go by what was learned elsewhere, from their first value on or from now on."""
     learned.keep(columns[_ROW["learned"]], given)
+    own_noise.take_up(columns[_ROW["noise"]], given.outliers, float(model.outlier))
+    score.take_up(columns[_ROW["score"]], given.tail.T)
     running = columns[AT["n"]] > 0
     if is_any(running):
         some, part = np.compress(running, columns, axis=1), Learned(*(column[running] for column in given))
         most = 1.0 / max(1.0 - rules.variance_discount, 1e-3)
         some[_AT["adaptivity"]] = learned.take_up(_hypotheses(some), _grid(some), part, learning_of(some, rules), most)
         columns[:, running] = some
+    _take_up_season(columns, given, running, rules)
+
+
+def _take_up_season(columns: Floats, given: Learned, running: Bools, rules: Rules) -> None:
+    """Let the series follow their family's season; what it adds at the last value is taken off a running level."""
+    own = columns[_ROW["rules"]]
+    new = own_rules.take_up(own, given.season.T, given.noise, rules.cadence_s) & running
+    if is_any(new):
+        some = np.compress(new, columns, axis=1)
+        pattern = own_rules.expect(some[_ROW["rules"]], some[AT["clock"]], rules.cadence_s)
+        for parts in (_hypotheses(some), _grid(some)):
+            parts[M0] -= pattern
+        columns[:, new] = some
+        score.renew(columns[_ROW["score"]], new)
+        persistence.moved(columns[_ROW["persistence"]], new)
 
 
 def _hypotheses(columns: Floats) -> Floats:
@@ -273,11 +295,17 @@ def _find(columns: Floats, row: Row, started: Bools, rules: Rules, model: Model)
     return merged
 
 
+def _outlier_share(columns: Floats, rules: Rules, model: Model) -> Floats:
+    seen = np.minimum(columns[_AT["heard"]], max(rules.learning_count - START_COUNT, 0))
+    return own_noise.outlier_share(columns[_ROW["noise"]], seen, np.full_like(seen, model.outlier))
+
+
 def _run(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
     learning, noise = learning_of(columns, rules), columns[_ROW["noise"]]
-    seen = np.minimum(columns[_AT["heard"]], max(rules.learning_count - START_COUNT, 0))
-    usual = np.full_like(seen, model.outlier)
-    model = model._replace(outlier=usual if rules.observed else own_noise.outlier_share(noise, seen, usual))
+    if rules.observed:
+        model = model._replace(outlier=np.full_like(columns[_AT["heard"]], model.outlier))
+    else:
+        model = model._replace(outlier=_outlier_share(columns, rules, model))
     found = hypotheses.advance(_hypotheses(columns), row, model)
     some_learn = is_any(learning)
     if some_learn:

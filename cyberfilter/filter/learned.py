@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from collector.contract.errors import Refusal
-from cyberfilter.filter import adaptivity
-from cyberfilter.filter.births import FREE, START
+from cyberfilter.filter import adaptivity, lent, score
+from cyberfilter.filter.births import FREE, NOISE, START
 from cyberfilter.filter.kernel import Bools
 from cyberfilter.filter.model import Floats, Prior
 from cyberfilter.filter.start import Begin, begin
@@ -36,6 +36,8 @@ class Learned(NamedTuple):
     `noise` is the estimate of the noise's variance and `degrees` what it is worth; `adaptivity` the share of what is
     known of the level that is kept from one cadence to the next, give or take `adaptivity_sd`. `behind` is how many
     values it comes from; of a family (pool.py) how many series.
+    `outliers` is the share of values that lie far out, `tail` (k, score.TAUGHT) how rare is what alarms, `season`
+    (k, lent.TAUGHT) the pattern that repeats itself; 0: nothing is known of it.
     """
 
     noise: Floats
@@ -43,12 +45,22 @@ class Learned(NamedTuple):
     adaptivity: Floats
     adaptivity_sd: Floats
     behind: Floats
+    outliers: Floats = np.zeros(1)
+    tail: Floats = np.zeros((1, score.TAUGHT))
+    season: Floats = np.zeros((1, lent.TAUGHT))
+
+    def later(self, cadences: Floats) -> Learned:
+        """Return the same with the season's time by a clock that is so many cadences (k) ahead."""
+        moved = np.broadcast_to(self.season, (len(cadences), lent.TAUGHT)).copy()
+        moved[:, -1] += cadences
+        return self._replace(season=moved)
 
 
 def check(learned: Learned, count: int) -> Learned:
     """Return it with one column for each of `count` series (one column serves all); a Refusal names what cannot be."""
     try:
-        full = Learned(*(np.broadcast_to(np.asarray(part, dtype=np.float64), (count,)) for part in learned))
+        shapes = ((count, *width) for width in (*((),) * 6, (score.TAUGHT,), (lent.TAUGHT,)))
+        full = Learned(*(np.broadcast_to(part, shape) for part, shape in zip(learned, shapes, strict=True)))
     except ValueError:
         raise Refusal("wrong_shape", f"what was learned is not of one series, nor of {count}") from None
     for name, right in (
@@ -56,6 +68,7 @@ def check(learned: Learned, count: int) -> Learned:
         ("degrees", (full.degrees > 0) & (full.degrees < np.inf)),
         ("adaptivity", (full.adaptivity > 0) & (full.adaptivity <= 1)),
         ("adaptivity_sd", (full.adaptivity_sd >= 0) & (full.adaptivity_sd < np.inf)),
+        ("outliers", (full.outliers >= 0) & (full.outliers < 1)),
     ):
         if not right.all():
             at = int(np.argmin(right))
@@ -108,6 +121,7 @@ def take_up(h: Floats, grid: Floats, learned: Learned, learning: Bools, most: fl
     The noise is pooled by degrees, at most `most` of them once a series has learned; each hypothesis keeps its
     share of it, and its level. The adaptivity of a series that is `learning` is its prior, else its value.
     """
+    _forget_louder(h, learning)
     w = np.exp(h[WEIGHT])
     noise, degrees = 1.0 / over(w / h[S]), over(w * h[N])
     pooled = (degrees * noise + learned.degrees * learned.noise) / (degrees + learned.degrees)
@@ -121,6 +135,12 @@ def take_up(h: Floats, grid: Floats, learned: Learned, learning: Bools, most: fl
     prior = _weigh(some, learned.adaptivity, learned.adaptivity_sd)
     grid[WEIGHT] = np.where(learning, some[WEIGHT], grid[WEIGHT])
     return np.where(learning, prior, learned.adaptivity)
+
+
+def _forget_louder(h: Floats, learning: Bools) -> None:
+    """Let a series that is `learning` forget that its noise has changed: it was judged by that of a few values."""
+    h[WEIGHT] = np.where(learning & (h[KIND] == NOISE), np.log(TINY), h[WEIGHT])
+    h[WEIGHT] -= np.log(over(np.exp(h[WEIGHT])))
 
 
 def _still(h: Floats, noise: Floats, learning: Bools) -> None:

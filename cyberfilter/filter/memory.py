@@ -46,7 +46,7 @@ ROW: Final = {name: slice(at, at + width) for (name, width), at in zip(_LAYOUT, 
 AT: Final = {name: int(rows.start) for name, rows in ROW.items()}
 """The first of these rows: the only one of most."""
 HEIGHT: Final[int] = _STARTS[-1]
-VERSION: Final = 4
+VERSION: Final = 5
 _NAME: Final = "cybersyn filter bank"
 _MAGIC: Final = f"{_NAME}\n".encode()
 _WORD: Final = 4

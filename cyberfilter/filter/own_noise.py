@@ -52,3 +52,8 @@ def outlier_share(own: Floats, seen: Floats, usual: Floats) -> Floats:
     """Return how probable an outlier is at a datum (k), after so many values of learning; never below the usual."""
     more = own[OUTLIERS] - seen * usual
     return np.asarray(usual + np.maximum(more, 0.0) / (PRIOR_VALUES + seen))
+
+
+def take_up(own: Floats, share: Floats, usual: float) -> None:
+    """Let the share of outliers among like series (k; 0: it is not known) be worth as much as the profile's is."""
+    own[OUTLIERS] += np.where(share > usual, (share - usual) * PRIOR_VALUES, 0.0)

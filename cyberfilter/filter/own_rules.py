@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from cyberfilter.contract.index import Verdict
-from cyberfilter.filter import adaptivity, hypotheses, season, stuck
+from cyberfilter.filter import adaptivity, hypotheses, lent, season, stuck
 from cyberfilter.filter.hypotheses import Found
 from cyberfilter.filter.model import Floats, is_any
 from cyberfilter.filter.season import Seasonal
@@ -65,6 +65,21 @@ def fresh(own: Floats) -> None:
 def expect(own: Floats, time_s: Floats, cadence_s: float) -> Floats:
     """Return what the pattern adds at these times (k), on the scale of the filter."""
     return season.expect(own[_ROW["season"]], time_s, cadence_s)
+
+
+def read(own: Floats, cadence_s: float) -> Floats:
+    """Return the season that the series (k) hand on (lent.TAUGHT, k)."""
+    return lent.read(own[_ROW["season"]], cadence_s)
+
+
+def take_up(own: Floats, given: Floats, noise: Floats, cadence_s: float) -> Bools:
+    """Let the series (k) follow the season of like ones (lent.TAUGHT, k; 0: none); return which now do."""
+    return lent.take_up(own[_ROW["season"]], given, noise, cadence_s)
+
+
+def doubted(own: Floats) -> Bools:
+    """Return which series (k) speak against the season of like ones that they follow."""
+    return lent.doubted(own[_ROW["season"]])
 
 
 def held(own: Floats, transform: Transform) -> Held | None:

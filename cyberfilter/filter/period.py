@@ -59,6 +59,15 @@ def waves(turn: Floats) -> Floats:
     return np.stack((c, s, c2, s2, c2 * c - s2 * s, s2 * c + c2 * s))
 
 
+def turned_by(coefficients: Floats, turn: Floats) -> Floats:
+    """Return the coefficients (6, k) of the same patterns, their angle counted from this turn (k) on."""
+    wave, turned = waves(turn), np.empty_like(coefficients)
+    c, s = wave[::2], wave[1::2]
+    turned[::2] = coefficients[::2] * c + coefficients[1::2] * s
+    turned[1::2] = coefficients[1::2] * c - coefficients[::2] * s
+    return turned
+
+
 def pattern_of(kept: Floats) -> Pattern:
     """Return the pattern in each column of places (COUNT, m; NaN is none, as before the first one)."""
     there = ~np.isnan(kept)

@@ -15,15 +15,27 @@ from typing import Final
 import numpy as np
 
 from collector.contract.errors import Refusal
+from cyberfilter.filter import tails
 from cyberfilter.filter.learned import Learned
 from cyberfilter.filter.model import Floats
+from cyberfilter.filter.period import turned_by
 
 VARIETY: Final = 0.5
 """Variance of the logarithm of the noise's variance among like series of which nothing is known: sigma within ×2."""
+VARIETY_OF_EXCESS: Final = 0.1
+"""The same of the logarithm of the mean excess of what is alarming."""
 VARIETY_WORTH: Final = 1.0
 """How many series that guess counts for."""
 ADAPTIVITY_SD: Final = 0.1
 """The same for the adaptivity: its deviation among like series."""
+SEASON_LEAST: Final = 2
+SEASON_SHARE: Final = 0.75
+"""So many series, and this share of those that could have found it, have to have the same season."""
+SEASON_PERIODS: Final = 4.4
+"""Who has heard so many periods has found what there was (season.py: twice 2.2, while places are made wider)."""
+SEASON_APART: Final = 0.05
+SEASON_ODD: Final = 0.25
+"""It is the same where its period is within this share of the middle one, and no more of its square is beside that."""
 _FAR: Final = 2.5
 """So many robust deviations from the median a series is drawn in."""
 _SIGMA_PER_MAD: Final = 1.4826
@@ -45,7 +57,48 @@ def pool(learned: Learned) -> Learned:
     noise, degrees = _noise(learned.noise[here], learned.degrees[here])
     kept = learned.adaptivity[here]
     centre, spread = _centre_and_variance(kept, np.zeros(count), ADAPTIVITY_SD**2)
-    return Learned(*(np.array([part]) for part in (noise, degrees, centre, np.sqrt(spread), float(count))))
+    one = Learned(*(np.array([part]) for part in (noise, degrees, centre, np.sqrt(spread), float(count))))
+    known = Learned(*(np.broadcast_to(part, (len(here), *part.shape[1:]))[here] for part in learned))
+    return one._replace(
+        outliers=np.array([np.median(known.outliers)]),
+        tail=_tail(known.tail)[None],
+        season=_season(known.season, known.behind)[None],
+    )
+
+
+def _tail(taught: Floats) -> Floats:
+    """Return the tails of a further series: medians, worth as many exceedances as the mean excess is known by."""
+    parts = taught.reshape(len(taught), tails.TAUGHT, -1)
+    pooled = np.zeros(parts.shape[1:])
+    for part in range(pooled.shape[1]):
+        some = parts[parts[:, -1, part] > 0, :, part]
+        if len(some):
+            threshold, excess, ratio, exceedances = some.T
+            # the later of m exceedances weigh more: their mean varies by 2/m
+            centre, variance = _centre_and_variance(np.log(excess), 2.0 / exceedances, VARIETY_OF_EXCESS)
+            pooled[:, part] = np.median(threshold), np.exp(centre), np.median(ratio), 1.0 / variance
+    return pooled.reshape(-1)
+
+
+def _season(taught: Floats, behind: Floats) -> Floats:
+    """Return the pattern that a further series begins with; 0 where too few of the family have the same one.
+
+    Whoever has one votes, and whoever had the time to find it; the middle one is the family's where most are near it.
+    """
+    nothing = np.zeros(taught.shape[1])
+    some, at = taught[taught[:, 0] > 0], taught[:, -1].max(initial=-np.inf, where=taught[:, 0] > 0)
+    if not len(some):
+        return nothing
+    period = float(np.median(some[:, 0]))
+    able = (taught[:, 0] == 0) & (behind >= SEASON_PERIODS * period)
+    turned = turned_by(some[:, 1:-1].T, 2.0 * np.pi * (at - some[:, -1]) / some[:, 0])
+    off = turned - np.median(turned, axis=1)[:, None]
+    squares = (turned * turned).sum(axis=0)
+    same = (np.abs(some[:, 0] - period) <= SEASON_APART * period) & ((off * off).sum(axis=0) <= SEASON_ODD * squares)
+    if same.sum() < max(SEASON_SHARE * (len(some) + able.sum()), SEASON_LEAST):
+        return nothing
+    alike = np.sort(turned[:, same], axis=1)  # sums then do not depend on who comes first
+    return np.array([np.median(some[same, 0]), *alike.mean(axis=1), at])
 
 
 def _noise(noise: Floats, degrees: Floats) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from cyberfilter.filter.model import Floats
+from cyberfilter.filter.verdict import Bools
 
 MEAN, VARIANCE, N = range(3)
 HEIGHT: Final = 3
@@ -24,6 +25,11 @@ _TAME: Final = 50.0
 def fresh(own: Floats) -> None:
     """Let nothing be known."""
     own[:] = 0.0
+
+
+def speaks(own: Floats) -> Bools:
+    """Return of which series (k) the long run is known."""
+    return np.asarray(own[N] >= _LEAST)
 
 
 def step(own: Floats, mean: Floats, noise_least: Floats) -> Floats:

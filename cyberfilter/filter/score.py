@@ -11,6 +11,9 @@ Each figure's tail is learned (tails). A part that speaks every c rows with P(as
 probability in a row: so the parts' shares of false alarms add up to the whole, and the least of these probabilities is
 the row's (Bonferroni's bound, which is nearly exact where it is small). `surprise` is 1 less that; `score` is the
 same, but 0 for what does not exceed the peak of its episode (episodes).
+
+Before it has met enough a part is silent, and its share is nobody's: alone a series knows too little of the rare to be
+louder. One that was taught its tails by like series lets the parts that speak have the whole.
 """
 
 from __future__ import annotations
@@ -30,16 +33,16 @@ _SPEAKS_EVERY: Final = np.array((1, *blocks.LENGTHS, _LONG_RUN), dtype=np.float6
 _SHARE: Final = np.array((0.05, *(0.09,) * blocks.COUNT, 0.5))
 _COUNT: Final = len(_SHARE)
 _WEIGHT: Final = np.log(_SPEAKS_EVERY * _SHARE)[:, None]
-_ALL: Final = over(np.repeat(_SHARE[:, None], 2, axis=1))[0]
 _OFTEN: Final = 0.01
 _OFTEN_SURPRISE: Final = -np.log(_OFTEN)
 _WORTH: Final = 5.0
 """Surprises that the claim to be calibrated is worth, before there were any."""
 _STATED_MAX: Final = 100.0
 """So many are remembered."""
-_STARTS: Final = np.cumsum((0, blocks.HEIGHT, rarity.HEIGHT, _COUNT * tails.HEIGHT, 2, episodes.HEIGHT)).tolist()
-_CLOCKS, _RARITY, _TAILS, _REALISED, _EPISODES = (slice(*ends) for ends in pairwise(_STARTS))
+_STARTS: Final = np.cumsum((0, blocks.HEIGHT, rarity.HEIGHT, _COUNT * tails.HEIGHT, 2, episodes.HEIGHT, 1)).tolist()
+_CLOCKS, _RARITY, _TAILS, _REALISED, _EPISODES, _WAS_TAUGHT = (slice(*ends) for ends in pairwise(_STARTS))
 HEIGHT: Final[int] = _STARTS[-1]
+TAUGHT: Final = tails.TAUGHT * _COUNT
 
 
 class Datum(NamedTuple):
@@ -60,9 +63,10 @@ def fresh(own: Floats) -> None:
     """Let nothing be known of the series (HEIGHT, k)."""
     blocks.fresh(own[_CLOCKS])
     rarity.fresh(own[_RARITY])
-    tails.fresh(own[_TAILS].reshape(tails.HEIGHT, _COUNT, -1))
+    tails.fresh(_tails(own))
     own[_REALISED] = 0.0
     episodes.fresh(own[_EPISODES])
+    own[_WAS_TAUGHT] = 0.0
 
 
 def renew(own: Floats, where: Bools) -> None:
@@ -71,6 +75,22 @@ def renew(own: Floats, where: Bools) -> None:
     The long run stays, and so do the tails: a distance is in standard deviations of its own clock.
     """
     blocks.renew(own[_CLOCKS], where)
+
+
+def read(own: Floats) -> Floats:
+    """Return what the parts' tails hand on (TAUGHT, k): part by part for each figure, 0 where one knows too little."""
+    return tails.read(_tails(own)).reshape(TAUGHT, -1)
+
+
+def take_up(own: Floats, given: Floats) -> None:
+    """Let the parts' tails go by what others hand on (TAUGHT, k; 0: nothing)."""
+    parts = given.reshape(tails.TAUGHT, _COUNT, -1)
+    tails.take_up(_tails(own), parts)
+    own[_WAS_TAUGHT] = np.where(parts[0, 0] > 0, 1.0, own[_WAS_TAUGHT])
+
+
+def _tails(own: Floats) -> Floats:
+    return own[_TAILS].reshape(tails.HEIGHT, _COUNT, -1)
 
 
 def step(own: Floats, datum: Datum) -> tuple[Floats, Floats]:
@@ -98,15 +118,25 @@ def _step(own: Floats, datum: Datum) -> tuple[Floats, Floats]:
         figures[-1, closed] = rarity.step(some, usual[closed], datum.noise_least[closed] / _LONG_RUN**2)
         own[_RARITY][:, closed] = some
     own_tails = own[_TAILS].reshape(tails.HEIGHT, -1)
-    known, heard = tails.knows(own_tails), _ALL
-    if not is_all(known):
-        heard = over(np.where(known.reshape(figures.shape), _SHARE[:, None], 0.0))
-    surprise = _realised(own[_REALISED], _rarest(own_tails, figures), heard)
+    louder, heard = _shares(own, tails.knows(own_tails).reshape(figures.shape))
+    surprise = _realised(own[_REALISED], _rarest(own_tails, figures, louder), heard)
     alarming = episodes.step(own[_EPISODES], surprise)
     return -np.expm1(-alarming), -np.expm1(-surprise)
 
 
-def _realised(own: Floats, surprise: Floats, heard: Floats | np.float64) -> Floats:
+def _shares(own: Floats, known: Bools) -> tuple[Floats, Floats]:
+    """Return by how much louder the parts are that speak, as a logarithm, and the share that is heard (k).
+
+    `known`: whose tails (parts, k) know enough.
+    """
+    known[1:-1] &= blocks.speak(own[_CLOCKS])
+    known[-1] &= rarity.speaks(own[_RARITY])
+    heard = over(np.where(known, _SHARE[:, None], 0.0))
+    alone = (own[_WAS_TAUGHT.start] == 0.0) | (heard == 0.0)
+    return np.where(alone, 0.0, -np.log(np.where(alone, 1.0, heard))), np.where(alone, heard, 1.0)
+
+
+def _realised(own: Floats, surprise: Floats, heard: Floats) -> Floats:
     """Return the surprises, less the log of how often a stated 1 of 100 came, over how often it should have.
 
     The parts are not independent, and a trend or a season gives some of them figures that no tail fits. `heard` is
@@ -119,16 +149,16 @@ def _realised(own: Floats, surprise: Floats, heard: Floats | np.float64) -> Floa
     return np.where(surprise > 0.0, np.maximum(surprise - np.log(ratio), 0.0), 0.0)
 
 
-def _rarest(own: Floats, figures: Floats) -> Floats:
-    """Return the largest -ln p of each series, weighed by its part's share; 0 where nothing speaks."""
+def _rarest(own: Floats, figures: Floats, louder: Floats) -> Floats:
+    """Return the largest -ln p of each series, weighed by its part's share, `louder` (k); 0 where nothing speaks."""
     there, k = ~np.isnan(figures), figures.shape[1]
     if not is_any(there[1:]) and is_all(there[0]):  # most rows: only the own clock speaks
         rare = tails.step(own[:, :k], figures[0])
-        return np.where(rare > 0.0, np.maximum(np.minimum(rare + _WEIGHT[0], tails.SURPRISE_MAX), 0.0), 0.0)
+        return np.where(rare > 0.0, np.maximum(np.minimum(rare + (_WEIGHT[0] + louder), tails.SURPRISE_MAX), 0.0), 0.0)
     which = np.flatnonzero(there)
     some = own[:, which]
     rare = np.zeros_like(figures)
     rare.reshape(-1)[which] = tails.step(some, figures.reshape(-1)[which])
     own[:, which] = some
-    weighed = np.where(rare > 0.0, np.minimum(rare + _WEIGHT, tails.SURPRISE_MAX), 0.0)
+    weighed = np.where(rare > 0.0, np.minimum(rare + (_WEIGHT + louder), tails.SURPRISE_MAX), 0.0)
     return np.asarray(np.maximum(weighed.max(axis=0), 0.0))

@@ -5,7 +5,8 @@ The last values are kept in COUNT places. When these are full and show no patter
 and the places stand for twice the time: so a period of any length is found in the same memory, once two and a fifth of
 it have passed. What is found is followed value by value: three harmonics by the gradient, the period by the phase's
 error (a phase-locked loop). Two slow levels, one with and one without the pattern, forecast each value; where the one
-without has been the better for a while, and also if the level is let step once, the season is over.
+without has been the better for a while, and also if the level is let step once, the season is over. One that is lent by
+like series (lent.py) ends likewise, but nothing is told of it before its own values have borne it out.
 """
 
 from __future__ import annotations
@@ -38,13 +39,14 @@ _LAYOUT: Final = (
     ("ended", 1),
     ("size", 1),
     ("chance", 1),
+    ("lent", 1),  # the pattern is that of like series: so much evidence for it is still wanting
     ("places", places.HEIGHT),
 )
 _STARTS: Final = np.cumsum([0] + [width for _, width in _LAYOUT]).tolist()
-_ROW: Final = {name: slice(at, at + width) for (name, width), at in zip(_LAYOUT, _STARTS, strict=False)}
-AT: Final = {name: int(rows.start) for name, rows in _ROW.items()}
+ROW: Final = {name: slice(at, at + width) for (name, width), at in zip(_LAYOUT, _STARTS, strict=False)}
+AT: Final = {name: int(rows.start) for name, rows in ROW.items()}
 HEIGHT: Final[int] = _STARTS[-1]
-_FOLLOWED: Final = AT["places"]
+FOLLOWED: Final = AT["places"]
 TELLING: Final = 100
 """Rows for which it is told that a season is over: as long as a change counts as new."""
 SUSPICION: Final = 5.0
@@ -53,6 +55,8 @@ CERTAINTY: Final = 5.0
 _SHIFTS: Final = (0.5 * np.pi, np.pi, 1.5 * np.pi)
 _CHOICE: Final = float(np.log(1 + len(_SHIFTS)))
 """What may have become of a season: nothing is left of it, or it comes a quarter, half or three quarters late."""
+LENT_PERIODS: Final = 2.0
+"""What a lent pattern is worth. It is borne out by one more period, in which CERTAINTY speaks for it."""
 _TURN_LEAST: Final = 1 / 12
 """Share of a period that has to pass before it can be over."""
 _LEVEL_PER_PERIOD: Final = 5.0
@@ -88,7 +92,7 @@ class Seasonal(NamedTuple):
 def fresh(own: Floats) -> None:
     """Let the rows (HEIGHT, k) be those of series that have seen nothing."""
     own[:] = 0.0
-    places.fresh(own[_ROW["places"]])
+    places.fresh(own[ROW["places"]])
 
 
 def expect(own: Floats, time_s: Floats, cadence_s: float) -> Floats:
@@ -98,7 +102,7 @@ def expect(own: Floats, time_s: Floats, cadence_s: float) -> Floats:
     if is_any(there):
         some = own[:, there]
         turn = some[AT["turn"]] + _speed(some) * (time_s[there] - some[AT["time"]]) / cadence_s
-        pattern[there] = over(some[_ROW["coefficients"]] * waves(turn))
+        pattern[there] = over(some[ROW["coefficients"]] * waves(turn))
     return pattern
 
 
@@ -114,13 +118,13 @@ def step(own: Floats, time_s: Floats, z: Floats, cadence_s: float, due: Bools) -
     found, ended = np.zeros((2, k), dtype=bool)
     level, noise = np.full((2, k), np.nan)
     there = own[AT["period"]] > 0
-    ring = own[_ROW["places"]]
+    ring = own[ROW["places"]]
     full = places.keep(ring, time_s, z, cadence_s)
     if is_any(there):
         full &= ~there
-        some = own[:_FOLLOWED, there]
+        some = own[:FOLLOWED, there]
         ended[there] = _follow(some, time_s[there], z[there], cadence_s)
-        own[:_FOLLOWED, there] = some
+        own[:FOLLOWED, there] = some
         if is_any(ended):
             some = own[:, ended]
             sure = _end(some, cadence_s)
@@ -146,13 +150,13 @@ def step(own: Floats, time_s: Floats, z: Floats, cadence_s: float, due: Bools) -
 
 def residuals(own: Floats, cadence_s: float) -> Floats:
     """Return what is kept, oldest first (COUNT, k), less the pattern; for series whose pattern was found just now."""
-    kept, back = places.ordered(own[_ROW["places"]])
+    kept, back = places.ordered(own[ROW["places"]])
     return np.asarray(kept - _pattern_back(own, back, cadence_s))
 
 
 def width(own: Floats) -> Floats:
     """Return how many cadences a place stands for (k)."""
-    return np.asarray(own[_ROW["places"]][places.WIDTH])
+    return np.asarray(own[ROW["places"]][places.WIDTH])
 
 
 def _speed(own: Floats) -> Floats:
@@ -161,29 +165,28 @@ def _speed(own: Floats) -> Floats:
 
 def _pattern_back(own: Floats, back: Floats, cadence_s: float, shift: float = 0.0) -> Floats:
     """Return the pattern, turned by an angle, at the middle of each place, so many back from the one being filled."""
-    into = places.into(own[_ROW["places"]], own[AT["time"]], cadence_s)
+    into = places.into(own[ROW["places"]], own[AT["time"]], cadence_s)
     middle = width(own) * (back - 0.5) + 0.5 + into
-    return over(own[_ROW["coefficients"]][:, None] * waves(own[AT["turn"]] + shift - _speed(own) * middle))
+    return over(own[ROW["coefficients"]][:, None] * waves(own[AT["turn"]] + shift - _speed(own) * middle))
 
 
 def _look(own: Floats, time_s: Floats, cadence_s: float) -> Bools:
     """Return where what is kept has a pattern; there it is followed from now on."""
-    pattern = pattern_of(places.ordered(own[_ROW["places"]])[0])
+    pattern = pattern_of(places.ordered(own[ROW["places"]])[0])
     some = own[:, pattern.found]
     wide = width(some)
     found = Pattern._make(part[..., pattern.found] for part in pattern)
     now = time_s[pattern.found]
-    into = places.into(some[_ROW["places"]], now, cadence_s)
+    into = places.into(some[ROW["places"]], now, cadence_s)
     since_last = 0.5 + (0.5 + into) / wide  # places from the middle of the newest until now
     some[AT["period"]] = found.period * wide
-    some[_ROW["coefficients"]] = found.coefficients
+    some[ROW["coefficients"]] = found.coefficients
     some[AT["turn"]] = 2.0 * np.pi * (COUNT - 1 + since_last) / found.period
     some[AT["time"]] = now
     some[AT["count"]] = COUNT * wide
     some[AT["on"]], some[AT["noise"]] = found.level, np.maximum(found.noise * wide, _TINY)
     some[AT["off"]] = found.level + expect(some, now, cadence_s)
-    for name in ("product", "error", "against"):
-        some[AT[name]] = 0.0
+    some[[AT[name] for name in ("product", "error", "against", "lent")]] = 0.0
     own[:, pattern.found] = some
     return pattern.found
 
@@ -193,9 +196,13 @@ def _follow(own: Floats, time_s: Floats, z: Floats, cadence_s: float) -> Bools:
     here = ~np.isnan(z)
     gap = (time_s - own[AT["time"]]) / cadence_s
     own[AT["turn"]] = np.mod(own[AT["turn"]] + _speed(own) * gap, 2.0 * np.pi)
-    own[AT["time"]], own[AT["count"]] = time_s, own[AT["count"]] + gap
+    new = np.isnan(own[AT["on"]])
+    own[AT["time"]], own[AT["count"]] = time_s, own[AT["count"]] + np.where(new, 1.0, gap)
     shape = waves(own[AT["turn"]])
-    with_it = np.where(here, z - over(own[_ROW["coefficients"]] * shape) - own[AT["on"]], 0.0)
+    calm = z - over(own[ROW["coefficients"]] * shape)
+    for name, level in (("on", calm), ("off", z)):
+        np.copyto(own[AT[name]], level, where=new)
+    with_it = np.where(here, calm - own[AT["on"]], 0.0)
     without = np.where(here, z - own[AT["off"]], 0.0)
     noise = own[AT["noise"]]
     most = _CLIP * _CLIP * noise
@@ -203,7 +210,11 @@ def _follow(own: Floats, time_s: Floats, z: Floats, cadence_s: float) -> Bools:
     own[AT["since"]] = np.where(own[AT["against"]] > 0, own[AT["since"]], time_s)
     own[AT["against"]] = np.clip(own[AT["against"]] + evidence, 0.0, 3.0 * SUSPICION)
     _learn(own, shape, np.clip(with_it, -np.sqrt(most), np.sqrt(most)), here & (own[AT["against"]] < SUSPICION / 2))
-    follow = np.minimum(_LEVEL_PER_PERIOD / own[AT["period"]], 0.5)
+    lent = own[AT["lent"]] > 0
+    heard = np.where(lent, own[AT["count"]] - LENT_PERIODS * own[AT["period"]], np.inf)
+    least = np.where(heard < own[AT["period"]], _TINY, 0.0)
+    own[AT["lent"]] = np.maximum(np.where(lent, own[AT["lent"]] + evidence, 0.0), least)
+    follow = np.maximum(np.minimum(_LEVEL_PER_PERIOD / own[AT["period"]], 0.5), 1.0 / np.maximum(heard, 1.0))
     own[AT["on"]] += follow * with_it
     own[AT["off"]] += follow * without
     long = time_s - own[AT["since"]] >= _TURN_LEAST * own[AT["period"]] * cadence_s
@@ -213,12 +224,12 @@ def _follow(own: Floats, time_s: Floats, z: Floats, cadence_s: float) -> Bools:
 def _learn(own: Floats, shape: Floats, error: Floats, where: Bools) -> None:
     """Let the harmonics, the period, and noise and its correlation learn from the errors, where they may."""
     gain = np.where(where, np.maximum(_GAIN / own[AT["count"]], _GAIN_PER_PERIOD / own[AT["period"]]), 0.0)
-    harmonics, order = own[_ROW["coefficients"]], np.arange(1, COEFFICIENTS // 2 + 1)[:, None]
+    harmonics, order = own[ROW["coefficients"]], np.arange(1, COEFFICIENTS // 2 + 1)[:, None]
     slope = over(order * (harmonics[1::2] * shape[::2] - harmonics[::2] * shape[1::2]))
     steep = over(order * order * (harmonics[::2] * harmonics[::2] + harmonics[1::2] * harmonics[1::2]))
     late = 2.0 * error * slope / np.maximum(steep, _TINY)  # by how large an angle the pattern is behind
     own[AT["period"]] = 2.0 * np.pi / (_speed(own) + _GAIN_OF_SPEED * gain * gain * late)
-    own[_ROW["coefficients"]] = harmonics + 2.0 * gain * error * shape
+    own[ROW["coefficients"]] = harmonics + 2.0 * gain * error * shape
     share = np.where(where, _NOISE_GAIN, 0.0)
     own[AT["noise"]] = np.maximum(own[AT["noise"]] + share * (error * error - own[AT["noise"]]), _TINY)
     own[AT["product"]] += share * (error * own[AT["error"]] - own[AT["product"]])
@@ -236,7 +247,7 @@ def _end(own: Floats, cadence_s: float) -> Bools:
 
     Or with the pattern at another time: then it goes on so; where nothing is left of it, it is forgotten.
     """
-    ring = own[_ROW["places"]]
+    ring = own[ROW["places"]]
     kept, back = places.ordered(ring)
     age = back * width(own) + places.into(ring, own[AT["time"]], cadence_s)
     there = ~np.isnan(kept) & (age <= (own[AT["time"]] - own[AT["since"]]) / cadence_s + 1.0)
@@ -245,9 +256,8 @@ def _end(own: Floats, cadence_s: float) -> Bools:
     rests = [values, *(values - _pattern_back(own, back, cadence_s, turn) for turn in (*_SHIFTS, 0.0))]
     *squares, as_it_was = (_squares(rest, there) for rest in rests)
     least, best = np.min(squares, axis=0), np.argmin(squares, axis=0)
-    variance = np.maximum(
-        _long_run(own) / width(own), least / np.maximum(used, 1.0)
-    )  # the noise may have grown meanwhile
+    # the noise may have grown meanwhile
+    variance = np.maximum(_long_run(own) / width(own), least / np.maximum(used, 1.0))
     evidence = 0.5 * (as_it_was - least) / variance - _CHOICE
     ended = (evidence > CERTAINTY) & (used >= _PLACES_LEAST)
     means = np.stack([over(np.where(there, rest, 0.0)) / np.maximum(used, 1.0) for rest in rests])
@@ -260,16 +270,16 @@ def _end(own: Floats, cadence_s: float) -> Bools:
 
 def _go_on(own: Floats, best: NDArray[np.int64], level: Floats, evidence: Floats) -> None:
     """Tell that a season is over; go on without it (`best` 0), or with it turned by one of the shifts."""
-    harmonics, nothing = own[_ROW["coefficients"]], best == 0
+    harmonics, nothing = own[ROW["coefficients"]], best == 0
     own[AT["size"]] = np.where(nothing, -np.sqrt(over(harmonics * harmonics)), 0.0)
-    own[AT["chance"]] = 1.0 / (1.0 + np.exp(evidence))
-    own[AT["ended"]], own[AT["telling"]], own[AT["against"]] = own[AT["since"]], TELLING, 0.0
+    own[AT["chance"]], own[AT["against"]] = 1.0 / (1.0 + np.exp(evidence)), 0.0
+    own[AT["ended"]], own[AT["telling"]] = own[AT["since"]], np.where(own[AT["lent"]] > 0, 0.0, TELLING)
     own[AT["turn"]] += np.array((0.0, *_SHIFTS))[best]
     own[AT["count"]] = np.minimum(own[AT["count"]], 2.0 * own[AT["period"]])
     own[AT["on"]], own[AT["off"]] = level, level
     some = own[:, nothing]
-    some[AT["period"]] = 0.0
-    places.fresh(some[_ROW["places"]])
+    some[AT["period"]] = some[AT["lent"]] = 0.0
+    places.fresh(some[ROW["places"]])
     own[:, nothing] = some
 
 

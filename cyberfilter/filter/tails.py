@@ -20,6 +20,8 @@ _BEFORE: Final = 4
 U, N, OVER, MEAN, SMALLER, BEFORE = range(6)
 """Threshold; values met; how many were over it; their mean; the mean of the smaller of two; the last few of them."""
 HEIGHT: Final[int] = BEFORE + _BEFORE
+TAUGHT: Final = 4
+"""What a tail hands on: threshold, mean excess, the smaller of two by the mean one, how many exceedances know it."""
 VALUES_LEAST: Final = 60.0
 """Before it has met so many values a series is never surprised."""
 SURPRISE_MAX: Final = 34.0
@@ -47,6 +49,23 @@ def fresh(own: Floats) -> None:
 def knows(own: Floats) -> Bools:
     """Return whose tails (k) have met enough to be surprised."""
     return np.asarray(own[N] >= VALUES_LEAST + 1.0 / _SHARE)
+
+
+def read(own: Floats) -> Floats:
+    """Return what the tails (k) hand on (TAUGHT, k); nothing but 0 where they do not know enough."""
+    excess = np.maximum(own[MEAN] - own[U], _TINY)
+    taught = np.stack((own[U], excess, np.clip((own[SMALLER] - own[U]) / excess, 0.0, 1.0), own[OVER]))
+    return np.where(knows(own), taught, 0.0)
+
+
+def take_up(own: Floats, given: Floats) -> None:
+    """Let tails go by what others hand on, worth as many exceedances as it says, besides what they know themselves."""
+    u, excess, ratio, worth = given
+    share = worth / (own[OVER] + worth)
+    for row, told in ((U, u), (MEAN, u + excess), (SMALLER, u + ratio * excess)):
+        own[row] += share * (told - own[row])
+    own[N] += worth / _SHARE
+    own[OVER] += worth
 
 
 def step(own: Floats, x: Floats) -> Floats:

@@ -80,14 +80,21 @@ def noise(family: str, length: int, own: Sequence[int]) -> Floats:
     return rows
 
 
-def _draw(family: str, length: int, rng: np.random.Generator) -> Floats:  # noqa: C901, PLR0911 - one line each
-    at = np.arange(length)
+def standard(family: str, rng: np.random.Generator, size: tuple[int, ...]) -> Floats:
+    """Return independent noise of deviation one: gauss, t4 or lognormal."""
     match family:
         case "t4":
-            return rng.standard_t(4, length) / np.sqrt(2.0)
+            return rng.standard_t(4, size) / np.sqrt(2.0)
         case "lognormal":
             deviation = np.sqrt((np.exp(0.64) - 1) * np.exp(0.64))
-            return (np.exp(0.8 * rng.normal(size=length)) - np.exp(0.32)) / deviation
+            return (np.exp(0.8 * rng.normal(size=size)) - np.exp(0.32)) / deviation
+        case _:
+            return rng.normal(size=size)
+
+
+def _draw(family: str, length: int, rng: np.random.Generator) -> Floats:  # noqa: PLR0911 - one line each
+    at = np.arange(length)
+    match family:
         case "walk":
             return rng.normal(size=length) + np.cumsum(0.05 * rng.normal(size=length))
         case "trend":
@@ -105,7 +112,7 @@ def _draw(family: str, length: int, rng: np.random.Generator) -> Floats:  # noqa
         case "missing":
             return np.where(rng.random(length) < 0.1, np.nan, rng.normal(size=length))
         case _:
-            return rng.normal(size=length)
+            return standard(family, rng, (length,))
 
 
 def changed(change: Change, own: Sequence[int]) -> Floats:  # noqa: PLR0911 - one line each

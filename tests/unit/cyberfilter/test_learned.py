@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from collector.contract.errors import Refusal
-from cyberfilter.filter import Bank, Learned, Prior, pool
+from cyberfilter.filter import Bank, Learned, Prior, pool, score
 
 TRIALS, FAMILIES, LIKE, OWN, QUIET = 200, 20, 10, 20, 60
 CHANGES = ("step", "slope", "noise")
@@ -27,6 +27,13 @@ def known(noise=1.0, degrees=20.0, adaptivity=0.98, sd=0.03):
     return Learned(*(np.array([part]) for part in (noise, degrees, adaptivity, sd, 10.0)))
 
 
+def shaped(noise=1.0):
+    """The same with outliers, tails and a season."""
+    tail = np.repeat([2.0, 0.4, 0.45, 20.0], score.TAUGHT // 4)[None]
+    season = np.array([[12.0, 1.0, 0.5, 0.0, 0.2, 0.0, 0.1, 7.0]])
+    return known(noise)._replace(outliers=np.array([0.04]), tail=tail, season=season)
+
+
 @pytest.fixture(scope="module")
 def newcomers():
     """Lessons of ten like machines for each of 200 newcomers (families of ten share one), and the newcomers' noise."""
@@ -36,7 +43,8 @@ def newcomers():
     fed(bank, sigma[:, None] * rng.normal(size=(len(sigma), 110)))
     learned = bank.learned(np.arange(len(sigma)))
     pooled = [pool(Learned(*(part[at : at + LIKE] for part in learned))) for at in range(0, len(sigma), LIKE)]
-    given = Learned(*(np.tile(np.concatenate(parts), TRIALS // FAMILIES) for parts in zip(*pooled, strict=True)))
+    alike = np.arange(TRIALS) % FAMILIES
+    given = Learned(*(np.concatenate(parts)[alike] for parts in zip(*pooled, strict=True)))
     own = np.exp(0.15 * rng.normal(size=TRIALS))
     level = 20 * rng.normal(size=(TRIALS, 1))
     return given, own, level + own[:, None] * rng.normal(size=(TRIALS, OWN + QUIET))
@@ -87,6 +95,43 @@ def test_the_first_value_starts_a_filter_that_has_adopted():
     assert expected.mean[0] == pytest.approx(1000.0)
     assert 2.0 < expected.sd[0] < 4.0
     assert bank.update([0], [1.0], [1001.0]).verdict[0] == "steady"
+
+
+def lognormal(seed, rows, count=TRIALS):
+    return np.exp(np.random.default_rng(seed).normal(size=(count, rows)))
+
+
+def test_newcomers_to_a_family_with_outliers_tell_fewer_changes_that_are_none():
+    bank, told = Bank(TRIALS), []
+    fed(bank, lognormal(1, 255))
+    family = pool(bank.learned(np.arange(TRIALS)))
+    values = lognormal(2, OWN + QUIET)
+    for outliers in (family.outliers, np.zeros(1)):
+        bank = Bank(TRIALS)
+        bank.adopt(np.arange(TRIALS), family._replace(outliers=outliers))
+        words, _ = fed(bank, values)
+        told.append(np.isin(words, CHANGES).any(axis=0).mean())
+    assert family.outliers[0] > 0.03
+    assert told[0] < 0.6 * told[1]
+
+
+def test_own_values_take_over_from_a_family_with_more_outliers():
+    bank = Bank(20)
+    bank.adopt(np.arange(20), known()._replace(outliers=np.array([0.2])))
+    values = np.random.default_rng(5).normal(size=(20, 250))
+    fed(bank, values[:, :1])
+    assert np.median(bank.learned(np.arange(20)).outliers) > 0.15
+    fed(bank, values[:, 1:], start=1)
+    assert np.median(bank.learned(np.arange(20)).outliers) < 0.04
+
+
+def test_a_louder_noise_of_one_that_learned_alone_is_forgotten():
+    bank, values = Bank(1), 10.0 + 0.1 * np.random.default_rng(3).normal(size=(1, 45))
+    values[0, 30:] += np.random.default_rng(4).normal(size=15)
+    fed(bank, values)
+    assert any(belief.kind == "noise" for belief in bank.beliefs(0))
+    bank.adopt([0], known())
+    assert all(belief.kind != "noise" or belief.probability < 1e-6 for belief in bank.beliefs(0))
 
 
 def test_a_first_value_that_is_an_outlier_is_not_taken_for_the_level():
@@ -163,22 +208,23 @@ def test_other_series_are_left_alone():
 def test_a_batch_of_adopters_gives_what_single_ones_give_also_over_a_checkpoint():
     values = np.random.default_rng(9).normal(size=(5, 40))
     together = Bank(5, filter="hypotheses")
-    together.adopt(np.arange(5), known())
+    together.adopt(np.arange(5), shaped())
+    together = Bank.load(together.save())
     fed(together, values[:, :3])
     together = Bank.load(together.save())
-    together.adopt([2], known(noise=3.0))
+    together.adopt([2], shaped(noise=3.0))
     _, p_change = fed(together, values[:, 3:], start=3)
     for number in range(5):
         alone = Bank(1, filter="hypotheses")
-        alone.adopt([0], known())
+        alone.adopt([0], shaped())
         fed(alone, values[number : number + 1, :3])
         if number == 2:
-            alone.adopt([0], known(noise=3.0))
+            alone.adopt([0], shaped(noise=3.0))
         _, single = fed(alone, values[number : number + 1, 3:], start=3)
         np.testing.assert_array_equal(single[:, 0], p_change[:, number])
 
 
-@pytest.mark.parametrize("part", ["noise", "degrees", "adaptivity", "adaptivity_sd"])
+@pytest.mark.parametrize("part", ["noise", "degrees", "adaptivity", "adaptivity_sd", "outliers"])
 def test_what_cannot_be_learned_is_refused_and_changes_nothing(part):
     bank = Bank(2, filter="hypotheses")
     before = bank.save()

@@ -126,3 +126,14 @@ def test_what_has_become_calmer_since_its_pattern_is_taken_off_is_judged_as_calm
     found = [np.mean(run(own, after, start=250)[1] > 1 - 1 / 500) * 500 for own in (renewed, left)]
     assert found[1] < 0.2
     assert 0.5 < found[0] < 1.5
+
+
+def test_one_that_was_taught_its_tails_is_calibrated_before_it_has_its_own():
+    old, young, alone = unknown(200), unknown(200), unknown(200)
+    run(old, noise("t4", 1500, 200))
+    score.take_up(young, score.read(old))
+    values = noise("t4", 200, 200, seed=12)
+    (_, taught), (_, untaught) = run(young, values), run(alone, values)
+    for one_of in (100, 500):
+        assert 0.5 < (taught > 1 - 1 / one_of).mean() * one_of < 2
+    assert (untaught > 1 - 1 / 100).mean() * 100 < 0.25

@@ -65,3 +65,34 @@ def test_a_batch_is_its_singles_bit_for_bit():
             assert tails.step(some, x[one : one + 1])[0] == together[one]
             alone[:, one : one + 1] = some
     np.testing.assert_array_equal(whole, alone)
+
+
+def taught(family, rows=2500):
+    own = unknown(150)
+    for x in sizes(family, rows, 150):
+        tails.step(own, x)
+    return tails.read(own)
+
+
+@pytest.mark.parametrize("family", ["gauss", "t4", "lognormal"])
+def test_a_taught_tail_states_the_realised_rate_from_the_first_value_on(family):
+    own = unknown(150)
+    tails.take_up(own, taught(family))
+    surprises = np.stack([tails.step(own, x) for x in sizes(family, 200, 150)])
+    for one_of in (50, 500):
+        assert 0.5 < (surprises > np.log(one_of)).mean() * one_of < 2, one_of
+
+
+def test_own_values_take_over_from_a_tail_that_was_none_of_theirs():
+    own = unknown(150)
+    tails.take_up(own, np.array([[2.0], [0.3], [0.45], [30.0]]))
+    surprises = np.stack([tails.step(own, x) for x in sizes("lognormal", 3000, 150)])
+    assert (surprises[:50] > np.log(500)).mean() * 500 > 4
+    assert 0.5 < (surprises[-1000:] > np.log(500)).mean() * 500 < 2
+
+
+def test_a_tail_that_knows_nothing_teaches_nothing():
+    own, before = unknown(3), unknown(3)
+    assert (tails.read(own) == 0).all()
+    tails.take_up(own, tails.read(before))
+    np.testing.assert_array_equal(own, before)
