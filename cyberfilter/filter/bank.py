@@ -22,7 +22,17 @@ from cyberfilter.filter.belief import Belief
 from cyberfilter.filter.counts import OBSERVED, begin_of
 from cyberfilter.filter.kernel import model_of
 from cyberfilter.filter.learned import Learned
-from cyberfilter.filter.model import PROFILES, Floats, Prior, Profile, check_prior, check_profile, is_all, is_any
+from cyberfilter.filter.model import (
+    PROFILES,
+    Floats,
+    Prior,
+    Profile,
+    check_prior,
+    check_profile,
+    fixed,
+    is_all,
+    is_any,
+)
 from cyberfilter.filter.panels import Indices, Panels
 from cyberfilter.filter.rows import Forecasts, Rules, Verdicts
 from cyberfilter.filter.start import START_COUNT
@@ -33,6 +43,8 @@ CHUNK: Final = 2048
 HYPOTHESES_CHUNK: Final = 512
 """The same for the filter that keeps hypotheses, which has ten times the numbers a series."""
 COMMISSION_DEFAULT: Final = 250
+_NEVER: Final = fixed(np.inf)
+_LARGEST: Final = fixed(NUMBER_ABS_MAX)
 _TOUCHED_NEVER: Final = 2**23
 # glibc hands freed memory back to the system and asks for it again, a page fault for every 4 kB: in a small process a
 # third of the time of a chunk. One array of 8 MB that comes and goes makes it keep what it has (mallopt(3)).
@@ -291,15 +303,18 @@ class Bank:
         index = np.atleast_1d(np.asarray(series))
         if index.ndim != 1 or (index.size and index.dtype.kind not in "iu"):
             raise Refusal("bad_series", f"series is not one row of whole numbers but {index.dtype} {index.shape}")
-        if index.size and (index.min() < 0 or index.max() >= self.count):
+        index = index.astype(np.int64, copy=False)
+        if is_any(index.view(np.uint64) >= self.count):  # as which a number below 0 is a huge one
             raise Refusal("bad_series", f"series {index.min()}..{index.max()} are not within 0..{self.count - 1}")
-        return index.astype(np.int64, copy=False)
+        return index
 
     def _check(self, index: Indices, times: Floats, values: Floats) -> None:
         _once(index)
         clock = self._columns.row(memory.AT["clock"], index)
-        low = -np.inf if self._rules.transform.clipped else self._rules.transform.low
-        wrong = ~((times > clock) & (times < np.inf)) | (np.abs(values) > NUMBER_ABS_MAX) | (values < low)
+        transform = self._rules.transform
+        wrong = ~((times > clock) & (times < _NEVER)) | (np.abs(values) > _LARGEST)
+        if not (transform.clipped or transform.plain):
+            wrong |= values < transform.low
         if is_any(wrong):
             at = int(wrong.argmax())
             raise self._refusal(int(index[at]), float(times[at]), float(clock[at]), float(values[at]))

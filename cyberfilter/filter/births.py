@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyberfilter.filter.kernel import Bools
-from cyberfilter.filter.model import Floats, is_all
+from cyberfilter.filter.model import ONE, Floats, fixed, is_all
 from cyberfilter.filter.weighing import (
     BASE,
     BORN,
@@ -71,6 +71,8 @@ RINGS: Final = {LEVEL: slice(0, 16), SLOPE: slice(16, 26), NOISE: slice(26, 34)}
 _MANY: Final = 64
 NOISE_DEGREES: Final = 5.0
 """Degrees of freedom of a noise that is born: so few that it soon finds its own variance."""
+_KINDS: Final = np.array([float(each.kind) for each in FAMILIES])
+_TINY: Final = fixed(TINY)
 
 
 def give_birth(h: Floats, mixed: Mixture, row: Row, here: Bools, model: Model) -> None:
@@ -81,17 +83,18 @@ def give_birth(h: Floats, mixed: Mixture, row: Row, here: Bools, model: Model) -
     births = _due(row.heard, here, model)
     if not births:
         return
-    s = h[S, 0].copy() if model.noise_known else 1.0 / over(mixed.w / h[S])
-    flat = h.reshape(len(FIELDS), -1)
-    least, total = np.full((len(births), len(s)), -np.inf), np.zeros(len(s))
+    s = h[S, 0].copy() if model.noise_known else ONE / over(mixed.w / h[S])
+    flat, weight = h.reshape(len(FIELDS), -1), h[WEIGHT]
+    least, rate = np.full((len(births), len(s)), -np.inf), np.zeros((len(births), len(s)))
+    first_free = np.arange(FREE.start * len(s), (FREE.start + 1) * len(s))
     for number, birth in enumerate(births):
-        total[birth.series] += model.rates[birth.family.rate]
-        least[number, birth.series] = _make_room(h, flat, birth)
-    dropped = over(np.exp(least))
+        rate[number, birth.series] = model.rates[birth.family.rate]
+        least[number, birth.series] = _make_room(flat, weight[FREE], first_free, birth)
+    total, dropped = over(rate), over(np.exp(least))
     # changes come at their rates, whatever the gap: together they have 1 - exp(-rate·gap) of all weight
     lost = total * row.gap
-    h[WEIGHT] -= lost + np.log1p(-dropped)
-    log_share = np.log(-np.expm1(-lost) / np.maximum(total, TINY) + TINY)
+    weight -= lost + np.log1p(-dropped)
+    log_share = np.log(-np.expm1(-lost) / np.maximum(total, _TINY) + _TINY)
     born = _born(births, mixed.moments, s, log_share, row, model)
     for number, birth in enumerate(births):
         flat[:, birth.place] = born[:, number, birth.series]
@@ -110,17 +113,18 @@ def _due(count: Floats, here: Bools, model: Model) -> list[_Birth]:
 
     Where all series are at the same count, as one alone is, whole rows are meant: slices are several times as fast.
     """
-    k, families = len(count), [each for each in FAMILIES if model.rates[each.rate] > 0]
+    k = len(count)
     if k and is_all(here) and (k == 1 or is_all(count == count[0])):
         heard = int(count[0])
-        slots = [(each, each.slot + heard // each.every % each.slot_count) for each in families]
+        due = [each for each in FAMILIES if heard % each.every == each.phase and model.rates[each.rate] > 0]
+        slots = [each.slot + heard // each.every % each.slot_count for each in due]
         return [
-            _Birth(each, slice(None), slice(slot * k, (slot + 1) * k))
-            for each, slot in slots
-            if heard % each.every == each.phase
+            _Birth(each, slice(None), slice(slot * k, (slot + 1) * k)) for each, slot in zip(due, slots, strict=True)
         ]
     births = []
-    for each in families:
+    for each in FAMILIES:
+        if model.rates[each.rate] == 0:
+            continue
         series = np.flatnonzero(here & (count % each.every == each.phase))
         if len(series):
             slot = each.slot + (count[series] // each.every).astype(np.int64) % each.slot_count
@@ -128,15 +132,15 @@ def _due(count: Floats, here: Bools, model: Model) -> list[_Birth]:
     return births
 
 
-def _make_room(h: Floats, flat: Floats, birth: _Birth) -> Floats:
-    """Let each oldest of a ring take the place of the lightest free one, if it is heavier; return what is dropped."""
-    k, weight = h.shape[2], flat[WEIGHT]
-    worst = (lightest(h[WEIGHT, FREE]) + FREE.start) * k
-    worst += np.arange(k)
-    worst = worst[birth.series]
+def _make_room(flat: Floats, free: Floats, first: NDArray[np.int64], birth: _Birth) -> Floats:
+    """Let each oldest of a ring take the place of the lightest free one, if it is heavier; return what is dropped.
+
+    `free` are the weights of the free places, `first` the first free place of each series.
+    """
+    weight, worst = flat[WEIGHT], (first + lightest(free) * free.shape[1])[birth.series]
     theirs, ours = weight.take(worst), weight[birth.place]
     least = np.minimum(theirs, ours)
-    stays = np.flatnonzero(ours > theirs)
+    stays = (ours > theirs).nonzero()[0]
     if stays.size:
         flat[:, worst[stays]] = flat[:, birth.place][:, stays]
     return np.asarray(least)
@@ -158,15 +162,18 @@ def _born(  # noqa: PLR0917 - the rows of one step
 ) -> Floats:
     """Return the hypotheses (fields, births, k) as they would be in any series; written only where they are due."""
     rate = [birth.family.rate for birth in births]
-    level, slope, log_rate = model.level[rate, None], model.slope[rate, None], np.log(model.rates[rate, None])
+    level, slope, log_rate, kind = (
+        figures.take(rate)[:, None] for figures in (model.level, model.slope, model.log_rates, _KINDS)
+    )
     born = np.empty((len(FIELDS), len(births), len(s)))
     born[: N + 1] = moments[:, None]
     born[C00] += (level + slope) * s
     born[C01 : C11 + 1] += slope * s
     born[S], born[WEIGHT], born[BORN], born[SINCE] = s, log_rate + log_share, row.heard, row.time
+    born[KIND], born[BASE] = kind, moments[M0]
     for number, (each, *_) in enumerate(births):
-        born[KIND, number] = each.kind
-        born[BASE, number] = moments[M1] if each.kind == SLOPE else moments[M0]
+        if each.kind == SLOPE:
+            born[BASE, number] = moments[M1]
         if each.kind == NOISE:
             born[S, number] = np.maximum(s * each.noise, row.s_least)
             born[N, number], born[BASE, number] = NOISE_DEGREES, np.sqrt(s)

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from cyberfilter.filter.model import Floats, is_any
+from cyberfilter.filter.model import HALF, ONE, ZERO, Floats, fixed, is_any
 from cyberfilter.filter.verdict import Bools
 
 LENGTHS: Final = (3, 6, 12, 24, 48)
@@ -23,17 +23,21 @@ _LEVEL: Final = ("level", "variance", "noise", "degrees")
 HEIGHT: Final = COUNT * (len(_BLOCK) + len(_LEVEL))
 _CUT: Final = COUNT * len(_BLOCK)
 _LENGTH: Final = np.array(LENGTHS, dtype=np.float64)[:, None]
-_DISCOUNT: Final = 0.995
+_HALF_FULL: Final = _LENGTH / 2.0
+_LAST: Final = _LENGTH - 1.0
+_DISCOUNT: Final = fixed(0.995)
 """Share of the noise's degrees of freedom that is kept from block to block."""
-_WANDER: Final = 0.01
+_WANDER: Final = fixed(0.01)
 """By how many noise variances a level moves from block to block."""
 _ODD: Final = 0.1
 """How often a block is none that the level explains."""
-_WIDE: Final = 100.0
+_EVEN: Final = fixed((1.0 - _ODD) / _ODD)
+_WIDE: Final = fixed(100.0)
 """By how many noise variances the odd ones spread more."""
-_LOG_MAX: Final = 700.0
-_DEGREES_START: Final = 2.0
-_DEGREES_LEAST: Final = 9.0
+_LOG_MAX: Final = fixed(700.0)
+_QUARTER: Final = fixed(0.25)
+_DEGREES_START: Final = fixed(2.0)
+_DEGREES_LEAST: Final = fixed(9.0)
 """With fewer (eight blocks) a clock does not speak."""
 
 
@@ -53,45 +57,57 @@ def speak(own: Floats) -> Bools:
     return np.asarray(own[-COUNT:] >= _DEGREES_LEAST)
 
 
-def step(own: Floats, z: Floats, tick: Floats, noise: Floats, noise_least: Floats) -> tuple[Floats, Floats]:
+def step(own: Floats, z: Floats, tick: Floats, noise: Floats, noise_least: Floats) -> tuple[Floats, Floats] | None:
     """Return the means of the blocks that these values (k; no NaN) close, and their distances, both (COUNT, k).
 
     `tick` is the time in whole cadences, `noise` the variance that a clock starts from, `noise_least` what it is
     always above. A distance is signless, in forecast standard deviations, made Gaussian; NaN where nothing is said.
+    None where no block closes.
     """
     means = _close(own[:_CUT].reshape(len(_BLOCK), COUNT, -1), z, tick)
-    distances = np.full_like(means, np.nan)
-    which = np.flatnonzero(~np.isnan(means))
-    if which.size:
-        levels = own[_CUT:].reshape(len(_LEVEL), means.size)
-        some, (clock, series) = levels[:, which], np.divmod(which, means.shape[1])
-        # the mean of c values has a c-th of their variance, if they are independent; if not, that is soon learned
-        # and a c-th of their resolution
-        white, least = noise[series] / _LENGTH[clock, 0], noise_least[series] / _LENGTH[clock, 0] ** 2
-        distances.reshape(-1)[which] = _judge(some, means.reshape(-1)[which], white, least)
-        levels[:, which] = some
+    if means is None:
+        return None
+    distances = np.full(means.shape, np.nan)
+    which = (~np.isnan(means)).reshape(-1).nonzero()[0]
+    levels = own[_CUT:].reshape(len(_LEVEL), means.size)
+    some, (clock, series) = levels[:, which], np.divmod(which, means.shape[1])
+    # the mean of c values has a c-th of their variance, if they are independent; if not, that is soon learned
+    # and a c-th of their resolution
+    white, least = noise[series] / _LENGTH[clock, 0], noise_least[series] / _LENGTH[clock, 0] ** 2
+    distances.reshape(-1)[which] = _judge(some, means.reshape(-1)[which], white, least)
+    levels[:, which] = some
     return means, distances
 
 
-def _close(blocks: Floats, z: Floats, tick: Floats) -> Floats:
+def _close(blocks: Floats, z: Floats, tick: Floats) -> Floats | None:
+    """Return the means of the blocks that end before, or with, these values, NaN elsewhere; None: none ends."""
     opened, count, mean = blocks
     block = np.floor(tick / _LENGTH)
-    missed = block != opened  # the end of the open block, or there is none yet
-    if is_any(missed):
-        closed = np.where(missed & (2.0 * count >= _LENGTH), mean, np.nan)
-        np.copyto(count, 0.0, where=missed)
-        count += 1.0
-        mean[:] = np.where(missed, z, mean + (z - mean) / count)
+    missed, closed = block != opened, None
+    some_missed = is_any(missed)
+    if some_missed:  # the open block has ended, or there is none yet
+        closed = _closed(closed, mean, missed & (count >= _HALF_FULL))
+        np.copyto(count, ZERO, where=missed)
+    count += ONE
+    mean += (z - mean) / count
+    if some_missed:
+        np.copyto(mean, z, where=missed)
         opened[:] = block
-    else:
-        closed = np.full_like(mean, np.nan)
-        count += 1.0
-        mean += (z - mean) / count
-    last = tick - block * _LENGTH == _LENGTH - 1.0
+    last = tick - block * _LENGTH == _LAST
     if is_any(last):
         # a first value never fills half a block of three, so nothing closes twice in a row
-        np.copyto(closed, mean, where=last & (2.0 * count >= _LENGTH))
-        np.copyto(count, 0.0, where=last)
+        closed = _closed(closed, mean, last & (count >= _HALF_FULL))
+        np.copyto(count, ZERO, where=last)
+    return closed
+
+
+def _closed(closed: Floats | None, mean: Floats, where: Bools) -> Floats | None:
+    """Return the means of closed blocks with these ones among them."""
+    if not is_any(where):
+        return closed
+    if closed is None:
+        closed = np.full(mean.shape, np.nan)
+    np.copyto(closed, mean, where=where)
     return closed
 
 
@@ -102,7 +118,7 @@ def _judge(own: Floats, mean: Floats, noise: Floats, noise_least: Floats) -> Flo
     the level goes halfway and its variance says how little is known, so neither return nor stay is a surprise.
     """
     level, variance, spread, degrees = own
-    new = degrees == 0.0
+    new = degrees == ZERO
     level, spread = np.where(new, mean, level), np.where(new, noise, spread)
     nu = _DISCOUNT * np.where(new, _DEGREES_START, degrees)
     error = mean - level
@@ -110,13 +126,14 @@ def _judge(own: Floats, mean: Floats, noise: Floats, noise_least: Floats) -> Flo
     q, square = prior + spread, error * error
     far = q + _WIDE * spread
     near = np.log1p(square / (nu * q))
-    log_odds = 0.5 * np.log(q / far) + 0.5 * (nu + 1.0) * (near - np.log1p(square / (nu * far)))
-    odd = 1.0 / (1.0 + (1.0 - _ODD) / _ODD * np.exp(np.minimum(-log_odds, _LOG_MAX)))
-    odd = np.where(degrees < _DEGREES_LEAST, 0.0, odd)  # the first ones only say how large the noise is
-    gain, rho = prior / q, (nu + square / q) / (nu + 1.0)
-    learned = np.maximum(spread / ((1.0 - odd) / rho + odd), noise_least)
-    apart = 0.5 - gain
-    own[0] = level + ((1.0 - odd) * gain + 0.5 * odd) * error
-    own[1] = (1.0 - odd) * gain * learned + odd * (0.25 * square + learned) + odd * (1.0 - odd) * apart * apart * square
-    own[2], own[3] = learned, nu + 1.0
+    more = nu + ONE
+    log_odds = HALF * np.log(q / far) + HALF * more * (near - np.log1p(square / (nu * far)))
+    odd = ONE / (ONE + _EVEN * np.exp(np.minimum(-log_odds, _LOG_MAX)))
+    np.copyto(odd, ZERO, where=degrees < _DEGREES_LEAST)  # the first ones only say how large the noise is
+    gain, rho, even = prior / q, (nu + square / q) / more, ONE - odd
+    learned = np.maximum(spread / (even / rho + odd), noise_least)
+    apart = HALF - gain
+    own[0] = level + (even * gain + HALF * odd) * error
+    own[1] = even * gain * learned + odd * (_QUARTER * square + learned) + odd * even * apart * apart * square
+    own[2], own[3] = learned, more
     return np.where(own[3] > _DEGREES_LEAST, np.sqrt(nu * near), np.nan)

@@ -31,8 +31,9 @@ def over(x: Floats, axis: int = 0) -> Floats:
     NumPy adds row after row as long as a row has two numbers or more; the axis of a lone series it would add in pairs.
     """
     if x.shape[-1] == 1:
-        steps = np.add.accumulate(x, axis=axis)
-        return np.asarray(steps[-1] if axis == 0 else steps.take(-1, axis=axis))
+        if axis == x.ndim - 2:
+            return np.add.accumulate(x[..., 0], axis=-1)[..., -1:]
+        return np.asarray(np.add.accumulate(x, axis=axis).take(-1, axis=axis))
     return np.asarray(np.add.reduce(x, axis=axis))
 
 

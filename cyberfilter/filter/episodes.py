@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from cyberfilter.filter.model import Floats
+from cyberfilter.filter.model import ONE, ZERO, Floats, is_any
 
 PEAK, LEFT = range(2)
 HEIGHT: Final = 2
@@ -25,8 +25,13 @@ def fresh(own: Floats) -> None:
 
 def step(own: Floats, surprise: Floats) -> Floats:
     """Return the surprises (k; 0 or more) that exceed their episode's peak, else 0; each of them is the new peak."""
-    peak = np.where(own[LEFT] > 0.0, own[PEAK], 0.0)
+    peak, left = own
+    np.copyto(peak, ZERO, where=left <= ZERO)
+    left -= ONE
+    np.maximum(left, ZERO, out=left)
+    if not is_any(surprise):
+        return surprise
     grown = surprise > peak
-    own[PEAK] = np.where(grown, surprise, peak)
-    own[LEFT] = np.where(grown, LENGTH, np.maximum(own[LEFT] - 1.0, 0.0))
+    np.copyto(peak, surprise, where=grown)
+    np.copyto(left, LENGTH, where=grown)
     return np.where(grown, surprise, 0.0)

@@ -16,7 +16,7 @@ import numpy as np
 from cyberfilter.filter.births import FREE, LEVEL, RINGS, SLOPE, START, give_birth
 from cyberfilter.filter.counts import OBSERVED, weigher
 from cyberfilter.filter.kernel import Bools, State
-from cyberfilter.filter.model import Floats, is_any
+from cyberfilter.filter.model import ONE, Floats, fixed, is_any
 from cyberfilter.filter.tables import normal_cdf, t_quantile
 from cyberfilter.filter.weighing import (
     BORN,
@@ -44,6 +44,11 @@ YOUNG: Final = 8
 WORTH: Final = 0.05
 """What a change was is read where it is more probable than this: less is never told (hypothesis_words.py)."""
 _RINGS: Final = slice(0, FREE.start)
+_WIDEST: Final = RINGS[LEVEL].stop
+"""No ring is wider than the one of levels."""
+_SORTS: Final = np.array([float(kind) for kind in RINGS])[:, None, None]
+_NOTHING, _LEVEL, _LOOK_BACK, _WORTH = fixed(START), fixed(LEVEL), fixed(LOOK_BACK), fixed(WORTH)
+_TINY: Final = fixed(TINY)
 _MOVING: Final = slice(0, RINGS[SLOPE].stop)
 FRESH: Final = 3
 """A change this many values old, or younger, may be what looked like an outlier two rows ago."""
@@ -101,7 +106,7 @@ def begin(h: Floats, moments: Floats) -> None:
 def moments(h: Floats) -> Floats:
     """Return mean and covariance, noise and degrees (N + 1, k) of the mixture; the noise's precisions are averaged."""
     mixed = mixture(np.ascontiguousarray(h))
-    mixed.moments[S] = 1.0 / over(mixed.w / np.ascontiguousarray(h[S]))
+    mixed.moments[S] = ONE / over(mixed.w / np.ascontiguousarray(h[S]))
     return mixed.moments
 
 
@@ -155,22 +160,30 @@ class _Change(NamedTuple):
 def _read(  # noqa: PLR0917 - all that a datum said
     h: Floats, w: Floats, row: Row, told: tuple[Floats, Floats], expected: tuple[Floats, Floats, Floats], model: Model
 ) -> Found:
-    old, sort = h[BORN, FREE] <= row.heard - LOOK_BACK, h[KIND, FREE]
-    free = w[FREE] * ~(old | (sort == START))
-    mass = np.empty((len(RINGS), len(row.z)))
-    for kind, ring in RINGS.items():
-        mass[kind - LEVEL] = over(np.concatenate((w[ring], free * (sort == kind))))
-    p_change, mean = np.minimum((mass[0] + mass[1]) + mass[2], 1.0), over(w * h[: M1 + 1], axis=1)
-    change = _change(h, w, free, mass, row, p_change > WORTH, model)
-    variance = row.s_least * OBSERVED[model.observed].noise(mean[M0]) if model.observed else over(w * h[S])
+    sort = h[KIND, FREE]
+    free = w[FREE] * ((h[BORN, FREE] > row.heard - _LOOK_BACK) & (sort != _NOTHING))
+    by_kind = np.zeros((len(RINGS), _WIDEST + len(free), len(row.z)))
+    for part, ring in zip(by_kind, RINGS.values(), strict=True):
+        part[: ring.stop - ring.start] = w[ring]
+    np.multiply(free, sort == _SORTS, out=by_kind[:, _WIDEST:])
+    mass = over(by_kind, axis=1)
+    p_change = np.minimum((mass[0] + mass[1]) + mass[2], ONE)
+    change = _change(h, w, free, mass, row, p_change > _WORTH, model)
+    weighted = np.empty((4, *w.shape))
+    np.multiply(w, h[: M1 + 1], out=weighted[:2])
+    np.multiply(w, h[S], out=weighted[2])
+    np.multiply(w, normal_cdf(-h[M1] / np.sqrt(np.maximum(h[C11], _TINY))), out=weighted[3])
+    level, slope, variance, falling = over(weighted, axis=1).copy()  # what is told keeps no more alive than itself
+    if model.observed:
+        variance = row.s_least * OBSERVED[model.observed].noise(level)
     return Found(
-        level=mean[M0],
-        slope=mean[M1],
-        p_slope_negative=over(w * normal_cdf(-h[M1] / np.sqrt(np.maximum(h[C11], TINY)))),
+        level=level,
+        slope=slope,
+        p_slope_negative=falling,
         sigma=np.sqrt(variance),
         log_evidence=told[1],
         p_change=p_change,
-        p_kind=mass.max(axis=0),
+        p_kind=np.maximum.reduce(mass),
         p_fresh=change.p_fresh,
         p_young=change.p_young,
         p_outlier=told[0],
@@ -192,7 +205,7 @@ def _change(  # noqa: PLR0917 - all that a row is
     series = where.nonzero()[0]
     if not series.size:
         nothing, unknown = np.zeros(len(where)), np.full(len(where), np.nan)
-        return _Change(nothing, nothing, nothing + LEVEL, unknown, unknown, unknown, unknown)
+        return _Change(nothing, nothing, nothing + _LEVEL, unknown, unknown, unknown, unknown)
     found = _Change._make(
         (*np.zeros((2, len(where))), np.full(len(where), float(LEVEL)), *np.full((4, len(where)), np.nan))
     )

@@ -31,7 +31,7 @@ from cyberfilter.filter.hypotheses import Found
 from cyberfilter.filter.hypothesis_words import Known, Past, judge, told, trusted
 from cyberfilter.filter.learned import Learned
 from cyberfilter.filter.memory import AT, ROW
-from cyberfilter.filter.model import Floats, is_all, is_any
+from cyberfilter.filter.model import ZERO, Floats, is_all, is_any
 from cyberfilter.filter.own_noise import OUTLIERS
 from cyberfilter.filter.own_rules import Heard
 from cyberfilter.filter.rows import (
@@ -123,11 +123,12 @@ def expect(columns: Floats, time_s: Floats, rules: Rules, model: Model) -> Forec
 
 def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Model) -> Verdicts:
     """Return what the rows say; the columns (height, k; contiguous) then remember them. NaN is missing."""
-    started, learning = columns[AT["n"]] > 0, learning_of(columns, rules)
+    started, learning = columns[AT["n"]] > ZERO, learning_of(columns, rules)
     begun = first(columns, started, rules)
     met = value if rules.observed else rules.transform.forward(value)
     row = _row(columns, time_s, met, started, learning, rules)
     own, h, gone = columns[_ROW["rules"]], _hypotheses(columns), np.isnan(value)
+    here = ~gone
     held = None if rules.observed else own_rules.held(own, rules.transform)
     heard = own_rules.before(own, h, row, value, started, started & ~learning, rules.cadence_s, model)
     found = _find(columns, row._replace(z=heard.z), started, rules, model)
@@ -138,34 +139,35 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
         forecast = band(own_rules.whole(second, heard.pattern, held), begun, rules)
     alarm = _score(columns, row, heard, found, started, rules)
     doubted = own_rules.doubted(own)
-    due = columns[AT["values"]] + ~gone == rules.learning_count
+    due = columns[AT["values"]] + here == rules.learning_count
     patterned = row._replace(z=np.full_like(value, np.nan)) if rules.observed else row
     seasonal = own_rules.after(own, h, patterned, heard, due, rules.cadence_s, model)
-    _anew(columns, seasonal, row, rules, model)
+    if is_any(seasonal.found) or is_any(seasonal.ended):
+        _anew(columns, seasonal, row, rules, model)
     if not rules.transform.plain:
         seasonal = seasonal._replace(size=seasonal.size * rules.transform.stretch(found.level))
     found = told(found, columns[_ROW["noise"]][OUTLIERS], row.adaptivity, rules, model)
     past = Past(*(columns[row] for row in _PAST))
     early = ~started | (learning & ~learned.adopted(columns[_ROW["learned"]]))
     meant = judge(found, past, missing=gone, early=early | doubted, starting=~started)
-    judged, p_change = own_rules.tell(meant, found, heard, seasonal, able=~early & ~gone)
+    judged, p_change = own_rules.tell(meant, found, heard, seasonal, able=~early & here)
     found = found._replace(p_change=p_change)
     verdicts = _verdicts((time_s, value), forecast, found, judged, alarm)
-    np.copyto(past.named, meant.p == meant.p, where=~gone)  # what is told has a probability, else NaN
+    np.copyto(past.named, meant.p == meant.p, where=here)  # what is told has a probability, else NaN
     if rules.observed and rules.observed.dispersed:
         dispersion.vary(columns[_ROW["counts"]], heard.z, columns[AT["value_1"]], learning)
     elif not rules.observed:
         own_noise.meet(columns[_ROW["noise"]], row.z, rules.transform.forward(columns[AT["value_1"]]))
     columns[_AT["outlier_2"]] = columns[_AT["outlier_1"]]
     columns[_AT["outlier_1"]], columns[_AT["value_2"]] = found.p_outlier, columns[AT["value_1"]]
-    remember(columns, verdicts, expected.mean, started)
+    remember(columns, verdicts, expected.mean)
     return verdicts
 
 
 def _verdicts(
     seen: tuple[Floats, Floats], forecast: Forecasts, found: Found, judged: Judged, alarm: tuple[Floats, Floats]
 ) -> Verdicts:
-    unknown = np.broadcast_to(np.nan, (len(seen[0]), 4))
+    unknown = np.full((len(seen[0]), 4), np.nan)
     return Verdicts(
         *seen,
         *forecast,
@@ -303,7 +305,7 @@ def _outlier_share(columns: Floats, rules: Rules, model: Model) -> Floats:
 def _run(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
     learning, noise = learning_of(columns, rules), columns[_ROW["noise"]]
     if rules.observed:
-        model = model._replace(outlier=np.full_like(columns[_AT["heard"]], model.outlier))
+        model = model._replace(outlier=np.full(len(learning), model.outlier))
     else:
         model = model._replace(outlier=_outlier_share(columns, rules, model))
     found = hypotheses.advance(_hypotheses(columns), row, model)
@@ -321,14 +323,17 @@ def _run(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
 
 
 def _anew(columns: Floats, seasonal: Seasonal, row: Row, rules: Rules, model: Model) -> None:
-    """Learn anew how fast a level wanders where a pattern was just found; there, and at its end, the level moved."""
+    """Learn anew how fast a level wanders, and the slower clocks, where a pattern was just found in the values.
+
+    There, and where one has ended, the level has moved.
+    """
     where = seasonal.found
     persistence.moved(columns[_ROW["persistence"]], where | seasonal.ended)
     if is_any(where):
-        score.renew(columns[_ROW["score"]], where)
         some = np.compress(where, columns, axis=1)
         wandering, known = own_rules.relearn(some[_ROW["rules"]], _some(row, where), rules.cadence_s, model)
         columns[_AT["adaptivity"], where] = np.where(known, wandering, some[_AT["adaptivity"]])
+        score.renew(columns[_ROW["score"]], where)
 
 
 def _hold(columns: Floats, row: Row, rules: Rules, model: Model) -> Found:
@@ -387,7 +392,7 @@ def _score(  # noqa: PLR0917 - all that a row is
     A sensor that is found stuck is as alarming as its run is improbable, once: then there is nothing new.
     """
     datum = score.Datum(
-        z=np.where(started, heard.z, np.nan),
+        z=heard.z if is_all(started) else np.where(started, heard.z, np.nan),
         mean=found.mean,
         scale=found.scale,
         tick=heard.tick,

@@ -30,17 +30,18 @@ from numpy.typing import NDArray
 from cyberfilter.contract.index import Verdict
 from cyberfilter.filter.births import LEVEL, SLOPE
 from cyberfilter.filter.hypotheses import Found
-from cyberfilter.filter.model import Floats, is_any
+from cyberfilter.filter.model import Floats, fixed, is_any
 from cyberfilter.filter.rows import Rules
 from cyberfilter.filter.verdict import Bools, Judged
 from cyberfilter.filter.weighing import TINY, Model
 
-_HALF: Final = 0.5
-_SURE: Final = 0.9
-_OVER: Final = 0.2
+_HALF: Final = fixed(0.5)
+_SURE: Final = fixed(0.9)
+_OVER: Final = fixed(0.2)
 """A change that was told goes on being told until it is less probable than this."""
 _FREQUENT: Final = 2.0
 """Outliers are more frequent than usual from so many times the profile's share on."""
+_TINY: Final = fixed(TINY)
 _TRUST: Final = 0.5
 """The power of the odds that the hypotheses' weights are worth: their square root."""
 _STAYS: Final = 0.98
@@ -66,7 +67,7 @@ class Past(NamedTuple):
 def told(found: Found, outliers: Floats, adaptivity: Floats, rules: Rules, model: Model) -> Found:
     """Return what is found in the value's own unit, and with as much trust as a model has whose noise was learned."""
     transform, p = rules.transform, trusted(found.p_change, found.p_young, Known(outliers, adaptivity), rules, model)
-    found = found._replace(p_change=p, p_kind=found.p_kind * p / np.maximum(found.p_change, TINY))
+    found = found._replace(p_change=p, p_kind=found.p_kind * p / np.maximum(found.p_change, _TINY))
     if transform.plain:
         return found
     is_level, stretch = found.kind == LEVEL, transform.stretch(found.level)
@@ -108,16 +109,21 @@ def judge(found: Found, past: Past, *, missing: Bools, early: Bools, starting: B
     A step's size is the likeliest hypothesis's level less the one that was expected when it was born, a slope's is
     the slope itself per cadence, a noise's the standard deviation less what it was, a transient's its own surprise.
     """
-    p, kind = found.p_change, found.kind.astype(np.int64)
+    p, outlier = found.p_change, np.maximum(found.p_outlier, past.outlier_1)
+    told = np.full((5, len(p)), np.nan)
+    if not (is_any(missing | starting | (p > _OVER)) or is_any(np.maximum(outlier, past.outlier_2) > _HALF)):
+        steady = np.zeros(len(p), dtype=np.int64)
+        return Judged(_WORDS.take(steady), _KINDS.take(steady), *told)
+    kind = found.kind.astype(np.int64)
     changed, spike = p > _HALF, (past.outlier_2 > _HALF) & (found.p_fresh < _HALF)
-    waiting = changed | (np.maximum(found.p_outlier, past.outlier_1) > _HALF)
+    waiting = changed | (outlier > _HALF)
     code = np.where(waiting, _UNSURE, _STEADY)
     np.copyto(code, kind, where=p > _SURE)
     np.copyto(code, _TRANSIENT, where=spike)
     np.copyto(code, _UNSURE, where=starting | (early & (code != _STEADY)))
     np.copyto(code, _MISSING, where=missing)
     named = (changed | ((past.named > 0) & (p > _OVER))) & ~(early | missing | spike)
-    word, told = np.where(code == _TRANSIENT, _TRANSIENT, _STEADY), np.full((5, len(code)), np.nan)
+    word = np.where(code == _TRANSIENT, _TRANSIENT, _STEADY)
     np.copyto(word, kind, where=named)
     if is_any(word):  # _STEADY is 0
         _tell(told, found, past, np.flatnonzero(word), word)

@@ -28,7 +28,7 @@ _LAYOUT: Final = (
     ("n", 1),  # degrees of freedom of the noise; 0 before the filter has started
     ("s_least", 1),
     ("clock", 1),  # time of the last row, or of a later rest; -inf before there was one
-    ("rows", 1),  # since the filter started
+    ("rows", 1),  # since the filter started; this, the sign and its time are the classic filter's
     ("values", 1),  # rows that were not missing, since ever
     ("time_1", 1),  # of the last row and of the one before, with what had been expected, in the value's own unit
     ("time_2", 1),

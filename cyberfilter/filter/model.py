@@ -17,6 +17,18 @@ STATES: Final = ("steady", "outlier", "level", "slope")
 Pair = tuple[float, float]
 
 
+def fixed(figure: float) -> Floats:
+    """Return a number as an array of no axis: with few series, to make one of a Python number is half of a sum."""
+    found = np.array(figure, dtype=np.float64)
+    found.flags.writeable = False
+    return found
+
+
+ZERO: Final = fixed(0.0)
+HALF: Final = fixed(0.5)
+ONE: Final = fixed(1.0)
+
+
 def is_any(where: NDArray[np.bool_] | Floats) -> bool:
     """Tell whether any is true (not 0); NumPy's `any` takes three times as long for a few numbers."""
     return bool(np.count_nonzero(where))

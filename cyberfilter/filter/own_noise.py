@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from cyberfilter.filter.model import Floats, is_any
+from cyberfilter.filter.model import ZERO, Floats, fixed, is_all, is_any
 
 FIELDS: Final = ("outliers", "finest", "moves")
 """Sum of P(outlier) while learning; the least step between neighbours, and how many steps there were."""
@@ -19,10 +19,11 @@ OUTLIERS, FINEST, MOVES = range(len(FIELDS))
 HEIGHT: Final = len(FIELDS)
 MOVES_MIN: Final = 20
 """So many steps tell a resolution; one jump of a constant series does not."""
-PRIOR_VALUES: Final = 15.0
+_ENOUGH: Final = fixed(MOVES_MIN)
+PRIOR_VALUES: Final = fixed(15.0)
 """The profile's share of outliers is worth this many values."""
 _SAME: Final = 1e-9
-_TWO_PI: Final = float(2 * np.pi)
+_TWO_PI: Final = fixed(2 * np.pi)
 
 
 def fresh(own: Floats) -> None:
@@ -33,7 +34,7 @@ def fresh(own: Floats) -> None:
 def meet(own: Floats, z: Floats, z_before: Floats) -> None:
     """Let the values (k) and those of the row before teach the resolution; NaN is missing."""
     step = np.abs(z - z_before)
-    if own[MOVES].min(initial=MOVES_MIN) >= MOVES_MIN and not is_any(step < own[FINEST]):
+    if is_all(own[MOVES] >= _ENOUGH) and not is_any(step < own[FINEST]):
         return
     moved = step > _SAME * np.maximum(np.abs(z), np.abs(z_before))
     own[FINEST] = np.where(moved & ~((own[MOVES] > 0) & (own[FINEST] <= step)), step, own[FINEST])
@@ -45,13 +46,13 @@ def least_variance(own: Floats) -> Floats:
 
     A density times the resolution r is a probability, at most 1: a Normal's peak 1/√(2π·S) is 1/r at S = r²/2π.
     """
-    return np.where(own[MOVES] < MOVES_MIN, 0.0, own[FINEST] * own[FINEST] / _TWO_PI)
+    return np.where(own[MOVES] < _ENOUGH, ZERO, own[FINEST] * own[FINEST] / _TWO_PI)
 
 
 def outlier_share(own: Floats, seen: Floats, usual: Floats) -> Floats:
     """Return how probable an outlier is at a datum (k), after so many values of learning; never below the usual."""
     more = own[OUTLIERS] - seen * usual
-    return np.asarray(usual + np.maximum(more, 0.0) / (PRIOR_VALUES + seen))
+    return np.asarray(usual + np.maximum(more, ZERO) / (PRIOR_VALUES + seen))
 
 
 def take_up(own: Floats, share: Floats, usual: float) -> None:

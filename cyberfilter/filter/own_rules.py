@@ -15,7 +15,7 @@ import numpy as np
 from cyberfilter.contract.index import Verdict
 from cyberfilter.filter import adaptivity, hypotheses, lent, season, stuck
 from cyberfilter.filter.hypotheses import Found
-from cyberfilter.filter.model import Floats, is_any
+from cyberfilter.filter.model import HALF, Floats, is_any
 from cyberfilter.filter.season import Seasonal
 from cyberfilter.filter.start import START_DEGREES
 from cyberfilter.filter.stuck import Run
@@ -129,7 +129,7 @@ def before(  # noqa: PLR0917 - all that a row is
     pattern = season.expect(own[_ROW["season"]], row.time, cadence_s)
     z = row.z - pattern
     np.copyto(z, np.nan, where=run.stuck)
-    return Heard(z, np.floor(row.time / cadence_s + 0.5), pattern, run, told)
+    return Heard(z, np.floor(row.time / cadence_s + HALF), pattern, run, told)
 
 
 def expected(found: Found, heard: Heard) -> Forecast:
@@ -145,7 +145,7 @@ def after(  # noqa: PLR0917 - all that a row is
     own: Floats, h: Floats, row: Row, heard: Heard, due: Bools, cadence_s: float, model: Model
 ) -> Seasonal:
     """Let the season hear the values after the filter has; h begins anew where a pattern is found or is over."""
-    z = np.where(heard.run.stuck, np.nan, row.z)
+    z = np.where(heard.run.stuck, np.nan, row.z) if is_any(heard.run.stuck) else row.z
     seasonal = season.step(own[_ROW["season"]], row.time, z, cadence_s, due)
     anew = seasonal.found | seasonal.ended
     if is_any(anew):

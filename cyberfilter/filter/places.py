@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from cyberfilter.filter.model import Floats, is_any
+from cyberfilter.filter.model import HALF, ONE, Floats, fixed, is_all, is_any
 from cyberfilter.filter.period import COUNT
 from cyberfilter.filter.verdict import Bools
 
@@ -18,6 +18,7 @@ SUM, HEARD, PLACE, WIDTH, ORIGIN, KEPT = range(6)
 """Of the place that is being filled: sum and number of its values, and its number; how many cadences a place is wide;
 the time of the first value of place 0, NaN before there was one; the first of the rows that hold the means."""
 HEIGHT: Final = KEPT + COUNT
+_ALL: Final = fixed(COUNT)
 _WIDTH_MAX: Final = 64
 
 
@@ -32,13 +33,18 @@ def keep(own: Floats, time_s: Floats, z: Floats, cadence_s: float) -> Bools:
     new = np.isnan(origin)
     if is_any(new):
         np.copyto(origin, time_s, where=here & new)
-    place = np.floor(np.floor((time_s - own[ORIGIN]) / cadence_s + 0.5) / own[WIDTH])
+    place = np.floor(np.floor((time_s - origin) / cadence_s + HALF) / own[WIDTH])
     moved = here & (place > own[PLACE])
     if is_any(moved):
         _close(own, place, moved)
-    np.add(own[SUM], z, out=own[SUM], where=here)
-    own[HEARD] += here
-    return np.asarray(here & (own[PLACE] >= COUNT))
+    total, heard = own[SUM], own[HEARD]
+    if is_all(here):
+        total += z
+        heard += ONE
+    else:
+        np.add(total, z, out=total, where=here)
+        heard += here
+    return np.asarray(here & (own[PLACE] >= _ALL))
 
 
 def _close(own: Floats, place: Floats, moved: Bools) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from cyberfilter.filter.model import Floats
+from cyberfilter.filter.model import Floats, fixed
 from cyberfilter.filter.verdict import Bools
 
 MEAN, VARIANCE, N = range(3)
@@ -18,7 +18,7 @@ HEIGHT: Final = 3
 _LEAST: Final = 8.0
 _MOST: Final = 400.0
 """Blocks that the long run is made of."""
-_TAME: Final = 50.0
+_TAME: Final = fixed(50.0)
 """Degrees of freedom of the Student's t that distances are taken for, so that one of a thousand sigma is not all."""
 
 

@@ -13,13 +13,13 @@ from cyberfilter.filter.collapse import over
 from cyberfilter.filter.counts import Observed, begin_of
 from cyberfilter.filter.kernel import Model, Readout, advance, predict
 from cyberfilter.filter.memory import AT, ROW
-from cyberfilter.filter.model import Floats, Prior, Profile, is_all, is_any
+from cyberfilter.filter.model import ONE, ZERO, Floats, Prior, Profile, fixed, is_all, is_any
 from cyberfilter.filter.start import START_COUNT, START_DEGREES, Begin
 from cyberfilter.filter.tables import t_quantile
 from cyberfilter.filter.transform import Transform, band_back
 from cyberfilter.filter.verdict import Before, Bools, Judged, Now, Words, change_probability, judge
 
-GAP_MAX: Final = 10.0
+GAP_MAX: Final = fixed(10.0)
 """A longer silence counts as this many cadences: a slope is not drawn out over a weekend."""
 
 
@@ -143,7 +143,7 @@ def band(predicted: tuple[Floats, Floats, Floats], early: First | None, rules: R
 def gap_of(columns: Floats, time_s: Floats, rules: Rules) -> tuple[Floats, Bools]:
     """Return the time since the last row in cadences, at most GAP_MAX, and where it was longer; 1 before any row."""
     raw = (time_s - columns[AT["clock"]]) / rules.cadence_s
-    gap = np.minimum(np.maximum(raw, 0.0), GAP_MAX)
+    gap = np.minimum(np.maximum(raw, ZERO), GAP_MAX)
     long = raw > GAP_MAX
     if is_any(long):
         never = raw == np.inf
@@ -158,7 +158,7 @@ def learning_of(columns: Floats, rules: Rules) -> Bools:
 
 def discount_of(learning: Bools, rules: Rules) -> Floats:
     """Return the share of the noise variance's degrees of freedom that is kept; while learning nothing is forgotten."""
-    return np.where(learning, 1.0, rules.variance_discount)
+    return np.where(learning, ONE, rules.variance_discount)
 
 
 def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules) -> Verdicts:
@@ -191,7 +191,9 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules) -> Verdic
         judged.verdict,
         *now[:3],
     )
-    remember(columns, verdicts, expected.mean, started)
+    _turn(columns, verdicts)
+    remember(columns, verdicts, expected.mean)
+    columns[AT["rows"]] += started
     return verdicts
 
 
@@ -281,20 +283,16 @@ def _judge(  # noqa: PLR0917 - the columns of one step
     return judge(now, Before(*(columns[AT[name]] for name in Before._fields))), now
 
 
-def remember(columns: Floats, verdicts: Verdicts, expected: Floats, started: Bools) -> None:
-    """Shift what the next rows look back on; `expected` (k) is where the filter itself expected the values."""
+def _turn(columns: Floats, verdicts: Verdicts) -> None:
+    """Remember the slope's likelier sign, and since when it has been so."""
     lean = np.where(verdicts.p_slope_negative > 0.5, -1.0, 1.0)  # noqa: PLR2004 - the likelier sign
-    turned = lean != columns[AT["leaning"]]
-    np.copyto(columns[AT["turned"]], verdicts.t, where=turned)
-    for name, new in (
-        ("time_2", columns[AT["time_1"]]),
-        ("time_1", verdicts.t),
-        ("value_1", verdicts.y),
-        ("expected_2", columns[AT["expected_1"]]),
-        ("expected_1", expected),
-        ("leaning", lean),
-        ("clock", verdicts.t),
-    ):
-        columns[AT[name]] = new
-    columns[AT["rows"]] += started
+    np.copyto(columns[AT["turned"]], verdicts.t, where=lean != columns[AT["leaning"]])
+    columns[AT["leaning"]] = lean
+
+
+def remember(columns: Floats, verdicts: Verdicts, expected: Floats) -> None:
+    """Shift what the next rows look back on; `expected` (k) is where the filter itself expected the values."""
+    columns[AT["time_2"]], columns[AT["expected_2"]] = columns[AT["time_1"]], columns[AT["expected_1"]]
+    columns[AT["time_1"]], columns[AT["clock"]] = verdicts.t, verdicts.t
+    columns[AT["value_1"]], columns[AT["expected_1"]] = verdicts.y, expected
     columns[AT["values"]] += verdicts.y == verdicts.y

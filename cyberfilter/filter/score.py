@@ -24,7 +24,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from cyberfilter.filter import blocks, episodes, rarity, tails
-from cyberfilter.filter.model import Floats, is_all, is_any
+from cyberfilter.filter.model import ONE, ZERO, Floats, fixed, is_all, is_any
 from cyberfilter.filter.verdict import Bools
 from cyberfilter.filter.weighing import over
 
@@ -33,11 +33,12 @@ _SPEAKS_EVERY: Final = np.array((1, *blocks.LENGTHS, _LONG_RUN), dtype=np.float6
 _SHARE: Final = np.array((0.05, *(0.09,) * blocks.COUNT, 0.5))
 _COUNT: Final = len(_SHARE)
 _WEIGHT: Final = np.log(_SPEAKS_EVERY * _SHARE)[:, None]
-_OFTEN: Final = 0.01
+_ALL: Final = over(np.repeat(_SHARE[:, None], 2, axis=1))[0]
+_OFTEN: Final = fixed(0.01)
 _OFTEN_SURPRISE: Final = -np.log(_OFTEN)
 _WORTH: Final = 5.0
 """Surprises that the claim to be calibrated is worth, before there were any."""
-_STATED_MAX: Final = 100.0
+_STATED_MAX: Final = fixed(100.0)
 """So many are remembered."""
 _STARTS: Final = np.cumsum((0, blocks.HEIGHT, rarity.HEIGHT, _COUNT * tails.HEIGHT, 2, episodes.HEIGHT, 1)).tolist()
 _CLOCKS, _RARITY, _TAILS, _REALISED, _EPISODES, _WAS_TAUGHT = (slice(*ends) for ends in pairwise(_STARTS))
@@ -107,21 +108,30 @@ def step(own: Floats, datum: Datum) -> tuple[Floats, Floats]:
 
 
 def _step(own: Floats, datum: Datum) -> tuple[Floats, Floats]:
-    figures = np.full((_COUNT, len(datum.z)), np.nan)
     off = (datum.z - datum.mean) / datum.scale
-    figures[0] = rarity.tame(off * off)
-    means, figures[1:-1] = blocks.step(own[_CLOCKS], datum.z, datum.tick, datum.noise, datum.noise_least)
+    figure, others = rarity.tame(off * off), _slower(own, datum)
+    own_tails = own[_TAILS].reshape(tails.HEIGHT, -1)
+    louder, heard = _shares(own, tails.knows(own_tails).reshape(_COUNT, -1))
+    surprise = _realised(own[_REALISED], _rarest(own_tails, figure, others, louder), heard)
+    alarming = episodes.step(own[_EPISODES], surprise)
+    if not is_any(surprise):
+        return surprise.copy(), surprise
+    return -np.expm1(-alarming), -np.expm1(-surprise)
+
+
+def _slower(own: Floats, datum: Datum) -> Floats | None:
+    """Return the figures of the slower clocks and of the long run (_COUNT - 1, k); None where no block closes."""
+    closing = blocks.step(own[_CLOCKS], datum.z, datum.tick, datum.noise, datum.noise_least)
+    if closing is None:
+        return None
+    means, distances = closing
     usual = means[blocks.LENGTHS.index(_LONG_RUN)]
-    closed = ~np.isnan(usual)
+    figures, closed = np.concatenate((distances, np.full((1, len(usual)), np.nan))), ~np.isnan(usual)
     if is_any(closed):
         some = np.compress(closed, own[_RARITY], axis=1)
         figures[-1, closed] = rarity.step(some, usual[closed], datum.noise_least[closed] / _LONG_RUN**2)
         own[_RARITY][:, closed] = some
-    own_tails = own[_TAILS].reshape(tails.HEIGHT, -1)
-    louder, heard = _shares(own, tails.knows(own_tails).reshape(figures.shape))
-    surprise = _realised(own[_REALISED], _rarest(own_tails, figures, louder), heard)
-    alarming = episodes.step(own[_EPISODES], surprise)
-    return -np.expm1(-alarming), -np.expm1(-surprise)
+    return figures
 
 
 def _shares(own: Floats, known: Bools) -> tuple[Floats, Floats]:
@@ -131,8 +141,11 @@ def _shares(own: Floats, known: Bools) -> tuple[Floats, Floats]:
     """
     known[1:-1] &= blocks.speak(own[_CLOCKS])
     known[-1] &= rarity.speaks(own[_RARITY])
+    alone = own[_WAS_TAUGHT.start] == ZERO
+    if is_all(known) and is_all(alone):
+        return ZERO, _ALL
     heard = over(np.where(known, _SHARE[:, None], 0.0))
-    alone = (own[_WAS_TAUGHT.start] == 0.0) | (heard == 0.0)
+    alone |= heard == ZERO
     return np.where(alone, 0.0, -np.log(np.where(alone, 1.0, heard))), np.where(alone, heard, 1.0)
 
 
@@ -143,19 +156,34 @@ def _realised(own: Floats, surprise: Floats, heard: Floats) -> Floats:
     the share of those parts that know enough to speak.
     """
     stated, seen = own
-    ratio = (seen + _WORTH) / (stated + _WORTH)
-    keep = np.where(stated < _STATED_MAX, 1.0, 1.0 - _OFTEN / _STATED_MAX)
-    own[0], own[1] = stated * keep + _OFTEN * heard, seen * keep + (surprise > _OFTEN_SURPRISE)
-    return np.where(surprise > 0.0, np.maximum(surprise - np.log(ratio), 0.0), 0.0)
+    some = is_any(surprise)
+    if some:
+        stated_rare = surprise > _OFTEN_SURPRISE
+        surprise = np.where(
+            surprise > ZERO, np.maximum(surprise - np.log((seen + _WORTH) / (stated + _WORTH)), ZERO), ZERO
+        )
+    full = stated >= _STATED_MAX
+    if is_any(full):
+        own *= np.where(full, 1.0 - _OFTEN / _STATED_MAX, ONE)
+    stated += _OFTEN * heard
+    if some:
+        seen += stated_rare
+    return surprise
 
 
-def _rarest(own: Floats, figures: Floats, louder: Floats) -> Floats:
+def _rarest(own: Floats, figure: Floats, others: Floats | None, louder: Floats) -> Floats:
     """Return the largest -ln p of each series, weighed by its part's share, `louder` (k); 0 where nothing speaks."""
-    there, k = ~np.isnan(figures), figures.shape[1]
-    if not is_any(there[1:]) and is_all(there[0]):  # most rows: only the own clock speaks
-        rare = tails.step(own[:, :k], figures[0])
+    k = len(figure)
+    if others is None and not is_any(np.isnan(figure)):  # most rows: only the own clock speaks
+        rare = tails.step(own[:, :k], figure)
+        if not is_any(rare):
+            return rare
         return np.where(rare > 0.0, np.maximum(np.minimum(rare + (_WEIGHT[0] + louder), tails.SURPRISE_MAX), 0.0), 0.0)
-    which = np.flatnonzero(there)
+    figures = np.full((_COUNT, k), np.nan)
+    figures[0] = figure
+    if others is not None:
+        figures[1:] = others
+    which = np.flatnonzero(~np.isnan(figures))
     some = own[:, which]
     rare = np.zeros_like(figures)
     rare.reshape(-1)[which] = tails.step(some, figures.reshape(-1)[which])

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cyberfilter.filter import places
-from cyberfilter.filter.model import Floats, is_any
+from cyberfilter.filter.model import ZERO, Floats, is_any
 from cyberfilter.filter.period import COEFFICIENTS, COUNT, Pattern, pattern_of, waves
 from cyberfilter.filter.verdict import Bools
 from cyberfilter.filter.weighing import over
@@ -73,7 +73,7 @@ _TINY: Final = 1e-300
 
 
 class Seasonal(NamedTuple):
-    """What a row adds, each (k): `found` and `over`, a pattern begins or ends with it: the level and noise then.
+    """What a row adds, each (k): `found` and `ended`, a pattern begins or ends with it: the level and noise then.
 
     `telling`: one is over since `since`, by `size` (the amplitude less what it was: 0 where it comes at another time),
     and that is chance with probability `chance`.
@@ -97,8 +97,8 @@ def fresh(own: Floats) -> None:
 
 def expect(own: Floats, time_s: Floats, cadence_s: float) -> Floats:
     """Return what the pattern adds at these times (k), on the scale of the filter; 0 where there is none."""
-    there = own[AT["period"]] > 0
-    pattern = np.zeros_like(time_s)
+    there = own[AT["period"]] > ZERO
+    pattern = np.zeros(len(time_s))
     if is_any(there):
         some = own[:, there]
         turn = some[AT["turn"]] + _speed(some) * (time_s[there] - some[AT["time"]]) / cadence_s
@@ -117,7 +117,7 @@ def step(own: Floats, time_s: Floats, z: Floats, cadence_s: float, due: Bools) -
         np.maximum(telling - 1.0, 0.0, out=telling)
     found, ended = np.zeros((2, k), dtype=bool)
     level, noise = np.full((2, k), np.nan)
-    there = own[AT["period"]] > 0
+    there = own[AT["period"]] > ZERO
     ring = own[ROW["places"]]
     full = places.keep(ring, time_s, z, cadence_s)
     if is_any(there):
@@ -144,8 +144,8 @@ def step(own: Floats, time_s: Floats, z: Floats, cadence_s: float, due: Bools) -
         some = ring[:, full]
         places.widen(some, cadence_s)
         ring[:, full] = some
-    since, size, chance = (own[AT[name]].copy() for name in ("ended", "size", "chance"))
-    return Seasonal(found, ended, level, noise, telling > 0, since, size, chance)
+    since, size, chance = own[AT["ended"] : AT["chance"] + 1].copy()
+    return Seasonal(found, ended, level, noise, telling > ZERO, since, size, chance)
 
 
 def residuals(own: Floats, cadence_s: float) -> Floats:

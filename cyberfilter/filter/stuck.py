@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from cyberfilter.filter.model import Floats, is_any
+from cyberfilter.filter.model import ONE, ZERO, Floats, fixed, is_all, is_any
 from cyberfilter.filter.verdict import Bools
 
 VALUE, SINCE, RUN, PAIRS, SAME, AFTER, AGAIN, STUCK = range(8)
@@ -28,7 +28,7 @@ _PAIRS_LEAST: Final = 30
 _DIFFERENT_LEAST: Final = 10
 _SAME_MOST: Final = 0.9
 """A series that repeats itself more often is constant by nature; what it does rarely is not a fault."""
-_KEPT: Final = 0.999
+_KEPT: Final = fixed(0.999)
 """Share of the counts that is kept from pair to pair: a habit may change in a thousand values."""
 
 
@@ -56,10 +56,9 @@ def step(own: Floats, time_s: Floats, value: Floats, known: Bools) -> Run:
 
     Nothing is stuck where it is not `known` yet how the series repeats itself; a stuck sensor teaches no habits.
     """
-    last = own[VALUE]
-    same = value == last  # what is missing equals nothing
-    if not (is_any(same) or is_any(own[RUN]) or is_any(np.isnan(value - last))):
-        return _moving(own, time_s, value, same)
+    if is_all(np.abs(value - own[VALUE]) > ZERO) and not is_any(own[RUN]):  # nothing is missing then
+        return _moving(own, time_s, value)
+    same = value == own[VALUE]  # what is missing equals nothing
     here = ~np.isnan(value)
     pair = here & ~np.isnan(own[VALUE])
     repeated = own[RUN] > 0
@@ -82,12 +81,13 @@ def step(own: Floats, time_s: Floats, value: Floats, known: Bools) -> Run:
     return Run(stuck, own[SINCE].copy(), chance, same & (own[RUN] == 1.0), fired)
 
 
-def _moving(own: Floats, time_s: Floats, value: Floats, nothing: Bools) -> Run:
+def _moving(own: Floats, time_s: Floats, value: Floats) -> Run:
     """Return the same as `step`, where every value differs from the last one and no run is going on."""
-    own[VALUE], own[SINCE], own[STUCK] = value, time_s, 0.0
-    own[PAIRS : AGAIN + 1] *= _KEPT
-    own[PAIRS] += 1.0
-    return Run(nothing, time_s, np.ones_like(value), nothing, nothing)
+    own[VALUE], own[SINCE], own[STUCK] = value, time_s, ZERO
+    counts, pairs, nothing = own[PAIRS : AGAIN + 1], own[PAIRS], np.zeros(len(value), dtype=bool)
+    counts *= _KEPT
+    pairs += ONE
+    return Run(nothing, time_s, ONE.repeat(len(value)), nothing, nothing)
 
 
 def _chance(own: Floats) -> tuple[Floats, Bools]:

@@ -12,12 +12,15 @@ from typing import Final
 
 import numpy as np
 
-from cyberfilter.filter.model import Floats
+from cyberfilter.filter.model import ONE, ZERO, Floats, fixed
 
 _PER_SIGMA: Final = 128
 _SIGMA_MAX: Final = 8.5
+_NODES_PER_SIGMA, _MIDDLE = fixed(_PER_SIGMA), fixed(_SIGMA_MAX * _PER_SIGMA)
+_END: Final = fixed(2 * _SIGMA_MAX * _PER_SIGMA)
 _COARSE: Final = 256
 _FINE: Final = 8192
+_LEAST: Final = fixed(_FINE)
 _BAND: Final = 0.95
 
 
@@ -59,6 +62,7 @@ def _quantile_table() -> Floats:
 
 _NORMAL: Final = _normal_table()
 _QUANTILE: Final = _quantile_table()
+_RISE: Final = _QUANTILE[1:] - _QUANTILE[:-1]
 # ln Γ(z+½) - ln Γ(z) - ½ ln z, asymptotically: the coefficients of z^-1, z^-3, z^-5, z^-7 (Stirling's series).
 _STIRLING: Final = (-1 / 8, 1 / 192, -1 / 640, 17 / 14336)
 _SHIFT: Final = 12
@@ -66,9 +70,9 @@ _SHIFT: Final = 12
 
 def normal_cdf(x: Floats) -> Floats:
     """Return Φ(x) within 1e-10."""
-    scaled = x * _PER_SIGMA
-    scaled += _SIGMA_MAX * _PER_SIGMA
-    np.minimum(np.maximum(scaled, 0.0, out=scaled), 2 * _SIGMA_MAX * _PER_SIGMA, out=scaled)
+    scaled = x * _NODES_PER_SIGMA
+    scaled += _MIDDLE
+    np.minimum(np.maximum(scaled, ZERO, out=scaled), _END, out=scaled)
     k = scaled.astype(np.int64)
     scaled -= k
     cubic = _NORMAL.take(k, axis=1)
@@ -81,10 +85,9 @@ def normal_cdf(x: Floats) -> Floats:
 
 def t_quantile(nu: Floats) -> Floats:
     """Return the .975 quantile of Student's t within 1e-6; below one degree of freedom that of one; ν may be inf."""
-    x = _FINE / np.maximum(nu, 1.0)
+    x = _LEAST / np.maximum(nu, ONE)
     k = x.astype(np.int64)
-    left = _QUANTILE[k]
-    return np.asarray(left + (x - k) * (_QUANTILE[k + 1] - left))
+    return np.asarray(_QUANTILE.take(k) + (x - k) * _RISE.take(k))
 
 
 def log_t_constant(nu: Floats) -> Floats:

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from cyberfilter.filter.kernel import Bools
-from cyberfilter.filter.model import Floats
+from cyberfilter.filter.model import ONE, Floats, fixed, is_any
 
 _BEFORE: Final = 4
 U, N, OVER, MEAN, SMALLER, BEFORE = range(6)
@@ -27,7 +27,8 @@ VALUES_LEAST: Final = 60.0
 SURPRISE_MAX: Final = 34.0
 """-ln p is never more: 1 - p is a float below 1."""
 _SHARE: Final = 0.05
-_VALUES_MAX: Final = 4000.0
+_UP, _DOWN = fixed(1.0 - _SHARE), fixed(-_SHARE)
+_VALUES_MAX: Final = fixed(4000.0)
 """How many values are remembered: older ones fade."""
 _SHAPE_MIN, _SHAPE_MAX = -0.2, 0.5
 _SHAPE_START, _SHAPE_WORTH = 0.1, 8.0
@@ -36,7 +37,8 @@ _START: Final = (1.645, 0.5)
 """Threshold and mean excess of a size that nothing is known of, in standard deviations: worth one value over it.
 
 The tenth of a Gaussian's, not its twentieth: the threshold rises nineteen times as fast as it falls."""
-_TINY: Final = 1e-300
+_TINY: Final = fixed(1e-300)
+_KNOWN: Final = fixed(VALUES_LEAST + 1.0 / _SHARE)
 
 
 def fresh(own: Floats) -> None:
@@ -48,7 +50,7 @@ def fresh(own: Floats) -> None:
 
 def knows(own: Floats) -> Bools:
     """Return whose tails (k) have met enough to be surprised."""
-    return np.asarray(own[N] >= VALUES_LEAST + 1.0 / _SHARE)
+    return np.asarray(own[N] >= _KNOWN)
 
 
 def read(own: Floats) -> Floats:
@@ -73,22 +75,24 @@ def step(own: Floats, x: Floats) -> Floats:
 
     A fit to n values is trustworthy to about 1/n (README: what is realised).
     """
-    u, over = own[U].copy(), x > own[U]
-    known = knows(own)
-    fades = np.where(own[N] >= _VALUES_MAX, 1.0 - 1.0 / _VALUES_MAX, 1.0)
-    excess = np.maximum(own[MEAN] - u, _TINY)
-    surprise = np.zeros_like(x)
-    which = over.nonzero()[0]
+    u, n = own[U], own[N]
+    over = x > u
+    excess, surprise, which = np.maximum(own[MEAN] - u, _TINY), np.zeros(len(x)), over.nonzero()[0]
     if which.size:
         some = own[:, which]
-        surprise[which] = np.where(known[which], _surprise(some, x[which]), 0.0)
+        surprise[which] = np.where(knows(some), _surprise(some, x[which]), 0.0)
         _learn(some, x[which])
         own[:, which] = some
-    own[N : OVER + 1] *= fades
-    own[N] += 1.0
-    own[OVER] += over
+    old = n >= _VALUES_MAX
+    if is_any(old):
+        own[N : OVER + 1] *= np.where(old, 1.0 - 1.0 / _VALUES_MAX, 1.0)
+    n += ONE
+    off = _DOWN
+    if which.size:
+        own[OVER] += over
+        off = np.where(over, _UP, _DOWN)
     # the density at the threshold is about share / mean excess
-    own[U] = u + excess * (over - _SHARE) / (_SHARE * own[N])
+    u += excess * off / (_SHARE * n)
     return surprise
 
 

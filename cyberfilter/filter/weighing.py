@@ -13,7 +13,7 @@ import numpy as np
 
 from cyberfilter.filter import collapse
 from cyberfilter.filter.kernel import Bools
-from cyberfilter.filter.model import Floats, Profile, is_all, is_any
+from cyberfilter.filter.model import HALF, ONE, ZERO, Floats, Profile, fixed, is_all, is_any
 
 FIELDS: Final = ("m0", "m1", "c00", "c01", "c11", "s", "n", "weight", "born", "since", "kind", "base")
 """Level, slope, their covariance, noise variance and its degrees, log weight; at which count and time it was born, as
@@ -32,24 +32,27 @@ _NOISE_RATE: Final = 1.5
 CHANCE_RATE: Final = 3.0
 """How often steps of counts are born, so many times: chance has no heavy tails that look like steps."""
 _WIDEST: Final = 1e6
-_LOG_ODDS_MAX: Final = 700.0
+_LOG_ODDS_MAX: Final = fixed(700.0)
 """The exponential of more overflows."""
 TINY: Final = 1e-300
 over: Final = collapse.over
-_LOG_2_PI: Final = float(np.log(2 * np.pi))
+_LOG_2_PI: Final = fixed(np.log(2 * np.pi))
 # ln Γ(z+½) - ln Γ(z) - ½ ln z from z = 2 on (Stirling's series): the coefficients of z^-1, z^-3, z^-5, z^-7
-_STIRLING: Final = (-1 / 8, 1 / 192, -1 / 640, 17 / 14336)
+_STIRLING: Final = tuple(fixed(each) for each in (-1 / 8, 1 / 192, -1 / 640, 17 / 14336))
+_TWO: Final = fixed(2.0)
+_FOUR: Final = fixed(4.0)
 
 
 class Model(NamedTuple):
-    """A profile for this filter: P(outlier), and `rates` a cadence of the families of births (births.py).
+    """A profile for this filter: P(outlier), and `rates` a cadence of the families of births (births.py), their logs.
 
     An outlier's variance is `observation` times the noise's; a birth adds `level` and `slope` times it, by family.
     `observed` is counts or binary where that is what the data are (counts.py).
     """
 
     outlier: Floats
-    rates: Floats
+    rates: tuple[float, ...]
+    log_rates: Floats
     observation: Floats
     level: Floats
     slope: Floats
@@ -100,7 +103,8 @@ def model_of(profile: Profile, *, noise_known: bool, observed: str = "") -> Mode
     steps, slopes = np.array([SMALL, 1.0, 0.0, 0.0, 0.0, 0.0]), np.array([0.0, 0.0, FAINT, 1.0, 0.0, 0.0])
     return Model(
         outlier=np.clip(-np.expm1(-np.asarray(outlier)), TINY, None),
-        rates=rates,
+        rates=tuple(rates.tolist()),
+        log_rates=np.log(np.maximum(rates, TINY)),
         observation=np.asarray(profile.observation[1]),
         level=profile.level[2] * steps,
         slope=profile.slope[3] * slopes,
@@ -116,17 +120,17 @@ def evolve(h: Floats, row: Row, model: Model) -> Floats:
     shift is no step.
     """
     gap, r00, r01 = row.gap, h[C00], h[C01]
-    if is_all(gap == 1.0):  # times one changes nothing
-        r00 += r01
+    if is_all(gap == ONE):  # times one changes nothing
+        moving = h[M0 : C00 + 1 : 2]  # the level and its variance
+        moving += h[M1 : C01 + 1 : 2]
         r01 += h[C11]
         r00 += r01
-        h[M0] += h[M1]
     else:
         moved = r01 + gap * h[C11]
         r00 += gap * (r01 + moved)
         r01[:] = moved
         h[M0] += gap * h[M1]
-    if is_any(row.adaptivity < 1):
+    if is_any(row.adaptivity < ONE):
         lost = np.exp(-gap * np.log(row.adaptivity))
         most, wide = _WIDEST * h[S], r00 * lost
         if is_any(wide > most):
@@ -141,11 +145,13 @@ def evolve(h: Floats, row: Row, model: Model) -> Floats:
 def mixture(h: Floats) -> Mixture:
     """Return what all hypotheses say together, before a datum."""
     w = np.exp(h[WEIGHT])
-    moments = over(w * h[: N + 1], axis=1)
+    weighted = w * h[: N + 1]
+    moments = over(weighted, axis=1)
     off = h[: M1 + 1] - moments[: M1 + 1, None]
-    weighted = w * off
-    moments[C00 : C01 + 1] += over(weighted[M0] * off, axis=1)
-    moments[C11] += over(weighted[M1] * off[M1])
+    far, spread = w * off, weighted[:3]
+    np.multiply(far[M0], off, out=spread[:2])
+    np.multiply(far[M1], off[M1], out=spread[2])
+    moments[C00 : C11 + 1] += over(spread, axis=1)
     return Mixture(w, moments)
 
 
@@ -156,50 +162,55 @@ def weigh(h: Floats, z: Floats, row: Row, model: Model) -> Weighed:  # tidy: one
     q1, q2 their probabilities, the spread of the two means is q1·q2·(1/Q1 - 1/Q2)²·e² along the gain. A first axis of
     two is (steady, outlier).
     """
-    error, r00, r01, s = z - h[M0], h[C00], h[C01], h[S]
+    mean, shared, c11, s = h[: M1 + 1], h[C00 : C01 + 1], h[C11], h[S]  # `shared`: the covariances with the level
+    error, (r00, r01) = z - mean[0], shared
     inverse = np.empty((2, *error.shape))
     np.add(r00, s, out=inverse[0])
     np.add(r00, model.observation * s, out=inverse[1])
-    np.divide(1.0, inverse, out=inverse)
+    np.divide(ONE, inverse, out=inverse)
     square = error * error
     far = square * inverse
     if model.noise_known:
         log_steady, log_odds = _log_normal(far, inverse)
     else:
         nu = row.discount * h[N]
-        more = nu + 1.0
+        more = nu + ONE
         far += nu
         log_steady, log_odds = _log_student(far, inverse, nu, more)
-    log_odds += np.log(model.outlier / (1.0 - model.outlier))
+    steady = ONE - model.outlier
+    log_odds += np.log(model.outlier / steady)
     q = np.empty_like(inverse)
     odds = np.exp(np.minimum(log_odds, _LOG_ODDS_MAX))
-    np.divide(1.0, odds + 1.0, out=q[0])
+    np.divide(ONE, odds + ONE, out=q[0])
     np.multiply(odds, q[0], out=q[1])
-    told, log_total = share(h, log_steady, np.maximum(log_odds, -np.log(q[0])) + np.log(1.0 - model.outlier))
+    told, log_total = share(h, log_steady, np.maximum(log_odds, -np.log(q[0])) + np.log(steady))
     part = q * inverse
     gain = part[0] + part[1]
     gain *= error
-    h[M0] += r00 * gain
-    h[M1] += r01 * gain
+    mean += shared * gain
     apart = inverse[0] - inverse[1]
     apart *= error
-    spread = q[0] * q[1] * apart * apart
+    spread = q[0] * q[1] * apart
+    spread *= apart
     left = s.copy()
     if not model.noise_known:
         far /= more  # by how much the datum was more than was expected
         part *= far
         found = q * far
-        h[C11] *= found[0] + found[1]
+        c11 *= found[0] + found[1]
         np.multiply(q, far[::-1], out=found)
-        h[S] = np.maximum(s * far[0] * far[1] / (found[0] + found[1]), row.s_least)
+        s *= far[0]
+        s *= far[1]
+        s /= found[0] + found[1]
+        np.maximum(s, row.s_least, out=s)
         h[N] = more
     left *= part[0] + model.observation * part[1]
     left += r00 * spread
     lost = r01 * r01
     lost *= part[0] + part[1] - spread
-    np.maximum(h[C11] - lost, 0.0, out=h[C11])
-    r00 *= left
-    r01 *= left
+    c11 -= lost
+    np.maximum(c11, ZERO, out=c11)
+    shared *= left
     return Weighed(over(told * q[1]), log_total, told)
 
 
@@ -219,8 +230,8 @@ def share(h: Floats, log_steady: Floats, log_both: Floats) -> tuple[Floats, Floa
 
 def _log_normal(far: Floats, inverse: Floats) -> tuple[Floats, Floats]:
     """Return the log density of the error if steady, and by how much more it is as an outlier: a known noise."""
-    steady = -0.5 * (_LOG_2_PI - np.log(inverse[0]) + far[0])
-    return steady, 0.5 * (np.log(inverse[1] / inverse[0]) + (far[0] - far[1]))
+    steady = -HALF * (_LOG_2_PI - np.log(inverse[0]) + far[0])
+    return steady, HALF * (np.log(inverse[1] / inverse[0]) + (far[0] - far[1]))
 
 
 def _log_student(far: Floats, inverse: Floats, nu: Floats, more: Floats) -> tuple[Floats, Floats]:
@@ -228,12 +239,12 @@ def _log_student(far: Floats, inverse: Floats, nu: Floats, more: Floats) -> tupl
 
     ln Γ(z+½) - ln Γ(z) is taken at z + 2, where the series is exact enough, and z = ν/2 is reached by two recurrences.
     """
-    half = 0.5 * more
-    upper = more + 1.0
-    upper /= more * (more + 2.0)
+    half = HALF * more
+    upper = more + ONE
+    upper /= more * (more + _TWO)
     upper *= upper
-    four = nu + 4.0
-    lifted = 2.0 / four
+    four = nu + _FOUR
+    lifted = _TWO / four
     square = lifted * lifted
     series = _STIRLING[3] * square
     for coefficient in _STIRLING[2:0:-1]:
@@ -246,9 +257,9 @@ def _log_student(far: Floats, inverse: Floats, nu: Floats, more: Floats) -> tupl
     four *= nu
     steady = np.log(four)
     steady -= _LOG_2_PI
-    steady *= 0.5
+    steady *= HALF
     steady += series
     steady -= half * np.log(far[0] / nu)
     half *= np.log(far[0] / far[1])
-    half += 0.5 * np.log(inverse[1] / inverse[0])
+    half += HALF * np.log(inverse[1] / inverse[0])
     return steady, half

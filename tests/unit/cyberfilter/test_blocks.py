@@ -15,7 +15,8 @@ def unknown(count=1):
 
 
 def one(own, value, tick):
-    means, distances = blocks.step(own, *(np.array([float(x)]) for x in (value, tick, 1, 1e-6)))
+    closing = blocks.step(own, *(np.array([float(x)]) for x in (value, tick, 1, 1e-6)))
+    means, distances = np.full((2, blocks.COUNT, 1), np.nan) if closing is None else closing
     return means[:, 0], distances[:, 0]
 
 
