@@ -7,7 +7,7 @@ import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from collector.contract.reading import Batch
 from collector.contract.tree import Plant
 from cyberfilter.backtest.faults import Due, Fault, match, size_sigma
 from cyberfilter.backtest.forecasts import calibration
+from cyberfilter.backtest.lookback import looking_back
 from cyberfilter.backtest.report import Report
 from cyberfilter.indices.catalogue import CATALOGUE
 from cyberfilter.indices.fold import Value
@@ -193,22 +194,35 @@ def _report(  # noqa: PLR0917 - both ways end here
 ) -> Report:
     rows = [row for row in judging.rows if start <= row.ts <= end]
     alarms = [alarm for alarm in judging.alarms if start <= alarm.ts <= end]
-    seen, unseen_count = _sized(true or (), rows)
+    series = _series(rows)
+    seen, unseen_count = _sized(true or (), series)
     matched = match(seen, alarms, after_s=after_s)
     alone = tuple(alarm for alarm in matched.false if alarm.index not in EVERYDAY)
+    looked_back = [
+        looking_back(place, CATALOGUE[index], times, values) for (place, index), (times, values) in series.items()
+    ]
+    changed = sorted(chain.from_iterable(looked_back), key=lambda change: (change.ts, change.place, change.index))
     return Report(
         title, filter_name, len(judging.plant.machines), start, end,
         tuple(matched.found) if true is not None else None, alone, tuple(calibration(rows)), unseen_count, len(rows),
+        tuple(changed),
     )  # fmt: skip
 
 
-def _sized(true: Sequence[Fault], rows: Sequence[IndexRow]) -> tuple[list[Fault], int]:
-    """Return the faults with their sizes as the index shows them, and how many came while it had no value."""
+def _series(rows: Sequence[IndexRow]) -> dict[tuple[str, str], tuple[list[float], list[float]]]:
+    """Return times and values by place and index."""
     series: dict[tuple[str, str], tuple[list[float], list[float]]] = {}
     for row in sorted(rows, key=lambda row: row.ts):
         times, values = series.setdefault((row.place, row.name), ([], []))
         times.append(row.ts)
         values.append(row.value)
+    return series
+
+
+def _sized(
+    true: Sequence[Fault], series: dict[tuple[str, str], tuple[list[float], list[float]]]
+) -> tuple[list[Fault], int]:
+    """Return the faults with their sizes as the index shows them, and how many came while it had no value."""
     seen: list[Fault] = []
     unseen_count = 0
     for fault in true:

@@ -12,8 +12,9 @@ from typing import Final
 from cyberfilter.backtest import plots
 from cyberfilter.backtest.faults import Found, Recall, by_kind, by_size, confusion, material, sure
 from cyberfilter.backtest.forecasts import LEVELS, Calibration
+from cyberfilter.backtest.lookback import Dated
 from cyberfilter.backtest.plots import called, lasted, moment
-from cyberfilter.backtest.report import ALONE_MAX, Report
+from cyberfilter.backtest.report import TOLD_MAX, Report
 
 _STYLE: Final = """
 :root{color-scheme:light dark}body{font:15px/1.45 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
@@ -41,6 +42,8 @@ _HOW: Final = {
     "when": "Times are UTC. Point at a mark to read what it was.",
     "alone": "Nothing is known to have been wrong there. The oldest come first.",
     "unknown": "What really happened is not known here, so each may be right. The oldest come first.",
+    "back": "When an index changed, to one who has read its whole history: what lasts, and is large enough for "
+    "an alert. What is brief is not seen here. The oldest come first.",
     "forecasts": "Before a value comes the filter says where it expects it: with 50, 80 and 95 % chance within so "
     "much. As many values should have been inside. CRPS measures how wrong the whole forecast was, over that of “as "
     "last time”: below 1 is better.",
@@ -63,6 +66,8 @@ def page(report: Report) -> str:
         known = report.found is not None
         title, how = ("Alarms without a fault", "alone") if known else ("Alarms", "unknown")
         parts += [_section(title, how, _alone(report))]
+    if report.looked_back:
+        parts += [_section("Changes found looking back", "back", _looked_back(report.looked_back))]
     if report.calibration:
         drawn = "".join(
             f"<figure><figcaption>{escape(called(row.index))}</figcaption>{plots.pit(row)}</figure>"
@@ -160,11 +165,30 @@ def _key(report: Report) -> str:
 def _alone(report: Report) -> str:
     rows = [
         (moment(alarm.ts), escape(alarm.place), escape(called(alarm.index)), escape(alarm.type) or "–")
-        for alarm in report.alone[:ALONE_MAX]
+        for alarm in report.alone[:TOLD_MAX]
     ]
-    more = len(report.alone) - len(rows)
-    left = f"<p>And {more:,} more.</p>" if more else ""
-    return _table(("when, UTC", "where", "what", "told as"), rows, "alarms", "words") + left
+    return _table(("when, UTC", "where", "what", "told as"), rows, "alarms", "words") + _more(report.alone)
+
+
+def _looked_back(changes: Sequence[Dated]) -> str:
+    head = ("since, UTC", "where", "what", "median before", "after", "probability")
+    rows = [
+        (
+            moment(change.ts),
+            escape(change.place),
+            escape(called(change.index)),
+            f"{change.before:.4g}",
+            f"{change.after:.4g}",
+            f"{100 * change.p:.0f} %",
+        )
+        for change in changes[:TOLD_MAX]
+    ]
+    return _table(head, rows, "changes found looking back", "words") + _more(changes)
+
+
+def _more(told: Sequence[object]) -> str:
+    left = len(told) - TOLD_MAX
+    return f"<p>And {left:,} more.</p>" if left > 0 else ""
 
 
 def _calibrations(rows: Sequence[Calibration]) -> str:

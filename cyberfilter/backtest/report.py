@@ -11,6 +11,7 @@ from collector.contract.codec import format_time
 from cyberfilter.backtest.faults import Alarm, Found, Recall, by_kind, by_size, confusion, false_rate, material, sure
 from cyberfilter.backtest.forecasts import LEVELS, Calibration
 from cyberfilter.backtest.intervals import Interval
+from cyberfilter.backtest.lookback import Dated
 
 WEEK_S: Final = 7 * 86_400.0
 
@@ -19,7 +20,8 @@ class Report(NamedTuple):
     """A backtest of `machines` from `start` to `end` (Unix s).
 
     `found` has every fault that should be found, None where no truth is known (then every alarm is in `alone`);
-    `alone` has the alarms that belong to no fault; `unseen_count` faults came while nothing could be measured.
+    `alone` has the alarms that belong to no fault; `unseen_count` faults came while nothing could be measured;
+    `looked_back` has when the indices changed, to one who has read their history to its end.
     """
 
     title: str
@@ -32,6 +34,7 @@ class Report(NamedTuple):
     calibration: tuple[Calibration, ...]
     unseen_count: int = 0
     values_count: int = 0
+    looked_back: tuple[Dated, ...] = ()
 
     @property
     def weeks(self) -> float:
@@ -66,6 +69,7 @@ def document(report: Report) -> dict[str, Any]:
         "calibration": [_calibration(row) for row in report.calibration],
         "faults": [_fault(each) for each in found],
         "alarms_without_fault": [_alarm(alarm) for alarm in report.alone],
+        "looking_back": [_dated(change) for change in report.looked_back],
     }
 
 
@@ -105,6 +109,13 @@ def _alarm(alarm: Alarm) -> dict[str, Any]:
     return {"place": alarm.place, "index": alarm.index, "at": format_time(alarm.ts), "type": alarm.type or None}
 
 
+def _dated(change: Dated) -> dict[str, Any]:
+    return {
+        "place": change.place, "index": change.index, "at": format_time(change.ts),
+        "p": _known(change.p), "before": change.before, "after": change.after,
+    }  # fmt: skip
+
+
 def table(report: Report) -> str:
     """Return the report as a person reads it."""
     what = f"{report.machines} machines, {report.weeks:.2f} weeks, {report.values_count} values"
@@ -113,7 +124,12 @@ def table(report: Report) -> str:
         unseen = f", {report.unseen_count} more came while nothing was measured" if report.unseen_count else ""
         lines += ["", f"{len(report.found)} faults{unseen}", *_recalls(report.found)]
     lines += ["", _false(report)]
-    lines += [f"  {alarm.index} {alarm.type or ''} at {alarm.place}, {format_time(alarm.ts)}" for alarm in _few(report)]
+    lines += [
+        f"  {alarm.index} {alarm.type or ''} at {alarm.place}, {format_time(alarm.ts)}"
+        for alarm in report.alone[:TOLD_MAX]
+    ]
+    lines += ["", f"{len(report.looked_back)} changes found looking back"]
+    lines += [_looked_back(change) for change in report.looked_back[:TOLD_MAX]]
     if report.calibration:
         lines += ["", f"{'forecasts of':<24}{'values':>9}{'in 50 %':>9}{'in 80 %':>9}{'in 95 %':>9}{'CRPS':>7}"]
         lines += [_forecast(row) for row in report.calibration]
@@ -121,11 +137,13 @@ def table(report: Report) -> str:
     return "\n".join(lines)
 
 
-ALONE_MAX: Final = 20
+TOLD_MAX: Final = 20
+"""Lines of alarms, and of changes; JSON has all."""
 
 
-def _few(report: Report) -> Sequence[Alarm]:
-    return report.alone[:ALONE_MAX]
+def _looked_back(change: Dated) -> str:
+    what = f"{change.before:.4g} to {change.after:.4g}, {100 * change.p:.0f} %"
+    return f"  {change.index} at {change.place}, {format_time(change.ts)}: {what}"
 
 
 def _false(report: Report) -> str:

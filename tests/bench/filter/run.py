@@ -15,6 +15,7 @@ from typing import Final
 import calibration
 import fixed
 import headline
+import histories
 import nab
 import nab_table
 import pooling
@@ -24,7 +25,7 @@ import tcpd
 from scenarios import PUBLISHED_COUNT
 from table import Session, show_goals
 
-PARTS: Final = ("headline", "fixed", "tails", "calibration", "pooling", "nab", "tcpd", "speed")
+PARTS: Final = ("headline", "fixed", "tails", "calibration", "pooling", "histories", "nab", "tcpd", "speed")
 
 
 def main() -> None:
@@ -55,10 +56,9 @@ def _run(session: Session, parts: set[str]) -> None:
     if parts & {"headline", "fixed"}:
         kept = headline.run(session)
         fixed.run(session, kept)
-    if "tails" in parts:
-        tails.run(session)
-    if "pooling" in parts:
-        pooling.run(session)
+    for name, part in (("tails", tails), ("pooling", pooling), ("histories", histories)):
+        if name in parts:
+            part.run(session)
     files = nab.read(session.nab) if session.nab and parts & {"nab", "calibration"} else []
     if "calibration" in parts:
         calibration.run(session, files)

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ours import WORDS, Heard
-from tcpd import CONFIRM, cover, f1, hits, points
+from tcpd import CONFIRM, PEERS, YEAR, cover, f1, hits, points, read
 
 
 def test_found_point_is_used_once() -> None:
@@ -56,3 +59,16 @@ def test_birth_that_goes_too_soon_is_none() -> None:
 def test_birth_that_moves_within_the_margin_is_the_same_change() -> None:
     told = heard([0.9] * 2 * CONFIRM, [30.0] * CONFIRM + [34.0] * CONFIRM)
     assert points(told, 0, 2 * CONFIRM) == [30]
+
+
+@pytest.mark.parametrize(("form", "period"), [("%Y-%m", YEAR), ("%Y", 0), (None, 0)])
+def test_a_series_of_months_may_have_a_pattern_of_a_year(tmp_path: Path, form: str | None, period: int) -> None:
+    (tmp_path / "datasets").mkdir()
+    told = {"series": [{"raw": [1.0, 2.0, None]}], "time": {"format": form} if form else {"index": [0, 1, 2]}}
+    (tmp_path / "datasets/one.json").write_text(json.dumps(told), encoding="utf-8")
+    (tmp_path / "annotations.json").write_text(json.dumps({"one": {"6": [1]}}), encoding="utf-8")
+    head = ",".join(f"f1_{peer},cover_{peer}" for peer in PEERS)
+    row = ",".join(["0.5"] * 2 * len(PEERS))
+    (tmp_path / "published_scores_subset.csv").write_text(f"series,{head}\none,{row}\n", encoding="utf-8")
+    (one,) = read(tmp_path)
+    assert (one.period, one.seen) == (period, [[1]])

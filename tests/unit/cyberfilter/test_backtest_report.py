@@ -10,6 +10,7 @@ import pytest
 
 from cyberfilter.backtest.faults import Alarm, Fault, Found
 from cyberfilter.backtest.forecasts import Calibration
+from cyberfilter.backtest.lookback import Dated
 from cyberfilter.backtest.page import page
 from cyberfilter.backtest.report import WEEK_S, Report, document, table
 
@@ -31,6 +32,7 @@ REPORT = Report(
     (Calibration("energy_w", 3, 900, (0.48, 0.79, 0.94), (0.1,) * 10, 0.71),),
     unseen_count=4,
     values_count=5_000,
+    looked_back=(Dated("hall/mk4-02", "energy_w", 43_200.0, 0.987, 101.23456, 140.0),),
 )
 
 
@@ -47,6 +49,17 @@ def test_without_a_truth_nothing_is_called_false() -> None:
     text = table(REPORT._replace(found=None))
     assert "without a fault" not in text
     assert "1 alarms: 1.00 per 50" in text
+
+
+def test_changes_found_looking_back_are_told_everywhere() -> None:
+    line = "  energy_w at hall/mk4-02, 1970-01-01T12:00:00.000Z: 101.2 to 140, 99 %"
+    assert table(REPORT).split("1 changes found looking back\n")[1].splitlines()[0] == line
+    assert document(REPORT)["looking_back"] == [
+        {"place": "hall/mk4-02", "index": "energy_w", "at": "1970-01-01T12:00:00.000Z", "p": 0.987,
+         "before": 101.23456, "after": 140.0},
+    ]  # fmt: skip
+    for words in ("Changes found looking back", "hall/mk4-02", "1 Jan 1970, 12:00", "101.2", "99 %"):
+        assert words in page(REPORT)
 
 
 def test_json_has_no_number_that_json_has_not() -> None:

@@ -126,6 +126,8 @@ def test_the_past_goes_through_the_filter_again(past: tuple[Path, MemoryHistoria
     assert alarm is not None
     assert 0 < alarm.ts - fault.onset < 900
     assert (report.alone, report.values_count) == ((), 100)
+    (change,) = report.looked_back
+    assert (change.place, change.index, change.ts) == ("hall/mk4", "energy_w", fault.onset - 60.0)
 
 
 def test_a_past_without_a_truth_has_alarms_and_no_faults(past: tuple[Path, MemoryHistorian]) -> None:
