@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from collector.contract.errors import Refusal
 from collector.contract.event import State, StateSeen
 from collector.contract.reading import Fact, Samples
+from collector.rhythm import Rhythm, learn, silent_after_s
 
 SILENT_CADENCES: Final = 3.0
 """A device that missed this many of its messages is silent: one may be lost, two may be late."""
@@ -30,16 +31,18 @@ class Presence(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known of one device's talking; bounded, and JSON as it stands.
 
     `state` and `why` are its own last words; `silent` says that the collector has since declared it offline.
-    `lag_s` is arrival minus the sender's own time, of its newest message that had one.
+    `lag_s` is arrival minus the sender's own time, of its newest message that had one. Where no `cadence_s` is stated
+    its `rhythm` is learned.
     """
 
     heard_at: float
     state: State = State.UNKNOWN
     why: str | None = None
-    cadence_s: float = 0.0
+    cadence_s: float | None = None
     talks_in: frozenset[State] = TALKS_ALWAYS
     lag_s: float | None = None
     silent: bool = False
+    rhythm: Rhythm | None = None
 
 
 class Silence(NamedTuple):
@@ -50,23 +53,43 @@ class Silence(NamedTuple):
     fact: StateSeen
 
 
+class Hearing(NamedTuple):
+    """How a device is listened to: how often it speaks when all is well, in the states `talks_in`, and since when.
+
+    `cadence_s` 0: its silence means nothing; None: nobody stated it, so it is learned. `since` (Unix s) is when our
+    own connection to the broker was made: a gap that began before is ours.
+    """
+
+    cadence_s: float | None
+    talks_in: frozenset[State] = TALKS_ALWAYS
+    since: float = 0.0
+
+
+def as_before(presence: Presence, since: float) -> Hearing:
+    """Return how the device was listened to the last time."""
+    return Hearing(presence.cadence_s, presence.talks_in, since)
+
+
+def noted(before: Presence, hearing: Hearing, *, at: float) -> Presence:
+    """Return the presence of a device that was heard at `at` (Unix s), whatever it said."""
+    cadence_s, talks_in, since = hearing
+    rhythm = before.rhythm
+    if cadence_s is not None:
+        rhythm = None
+    elif before.heard_at > since:
+        rhythm = learn(rhythm or Rhythm(), before.state, at - before.heard_at, told=before.silent)
+    return replace(before, heard_at=at, cadence_s=cadence_s, talks_in=talks_in, rhythm=rhythm)
+
+
 def hear(
-    before: Presence | None,
-    facts: Iterable[Fact],
-    *,
-    at: float,
-    cadence_s: float = 0.0,
-    talks_in: frozenset[State] = TALKS_ALWAYS,
-    sent_at: float | None = None,
+    before: Presence, facts: Iterable[Fact], hearing: Hearing, *, at: float, sent_at: float | None = None
 ) -> tuple[Presence, tuple[StateSeen, ...]]:
     """Return the presence after a message, and the state to restate if the device was silent and says none itself.
 
-    `at` is the arrival, `sent_at` the sender's own time (Unix s; None: what the facts tell), `cadence_s` how often
-    it speaks when all is well (0: unknown, and its silence means nothing) in the states `talks_in`.
+    `at` is the arrival, `sent_at` the sender's own time (Unix s; None: what the facts tell).
     """
     told = tuple(facts)
-    now = before or Presence(at)
-    now = replace(now, cadence_s=cadence_s, talks_in=talks_in, heard_at=at)
+    now = noted(before, hearing, at=at)
     own_time = _own_time(told) if sent_at is None else sent_at
     if own_time is not None:
         now = replace(now, lag_s=at - own_time)
@@ -90,14 +113,25 @@ def silent(census: Mapping[str, Presence], now: float, *, listening_since: float
         limit_s = silence_s(presence)
         due = max(min(presence.heard_at, now), listening_since) + (limit_s or 0.0)
         if limit_s is not None and now >= due:
-            why = f"nothing heard for {limit_s:g} s (it speaks every {presence.cadence_s:g} s)"
-            found.append(Silence(device, replace(presence, silent=True), StateSeen(due, State.OFFLINE, why)))
+            why = f"nothing heard for {limit_s:.0f} s ({_usual(presence)})"
+            fact = StateSeen(due, State.OFFLINE, why, missed=True)
+            found.append(Silence(device, replace(presence, silent=True), fact))
     return tuple(found)
+
+
+def _usual(presence: Presence) -> str:
+    if presence.cadence_s is None and presence.rhythm is not None:
+        return f"it was never silent for more than {max(presence.rhythm.longest_s, 1.0):.0f} s of late"
+    return f"it speaks every {presence.cadence_s:g} s"
 
 
 def silence_s(presence: Presence) -> float | None:
     """Return after how many seconds the device counts as silent; None where that means nothing, or is told already."""
-    if presence.cadence_s <= 0 or presence.silent or presence.state not in presence.talks_in:
+    if presence.silent or presence.state not in presence.talks_in:
+        return None
+    if presence.cadence_s is None:
+        return None if presence.rhythm is None else silent_after_s(presence.rhythm, presence.state)
+    if presence.cadence_s <= 0:
         return None
     return max(SILENT_CADENCES * presence.cadence_s, SILENT_S_MIN)
 

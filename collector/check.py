@@ -103,6 +103,19 @@ def _presence(heard: Heard) -> Iterator[Line]:
         )
     else:
         yield Line("state", True, f"{state}{why}")
+    yield from _silence(row)
+
+
+def _silence(row: Mapping[str, Any]) -> Iterator[Line]:
+    """Yield after how long it is missed; where it is not, what would change that."""
+    limit_s = row["silent_after_s"]
+    if limit_s is not None:
+        yield Line("silence", True, f"it is missed after {limit_s:.0f} s without a word")
+    elif row["cadence_s"] == 0:
+        yield Line("silence", True, "its silence means nothing: cadence_s = 0 in the plant file")
+    elif row["state"] != State.OFFLINE:
+        step = "say how often it speaks: cadence_s in the plant file"
+        yield Line("silence", True, "it is not missed now: it is at rest, or its rhythm is not known yet", step)
 
 
 def _words(heard: Heard) -> Iterator[Line]:

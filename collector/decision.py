@@ -43,7 +43,9 @@ class Device(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Memory(Protocol):
-    """What the collector remembers, this turn's decisions included."""
+    """What the collector remembers, this turn's decisions included; `listening_since`: since when it hears (Unix s)."""
+
+    listening_since: float
 
     def device(self, device: str) -> Device | None:
         """Return what is remembered of a device."""

@@ -10,7 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from collector import jobs, people
-from collector.census import TALKS_ALWAYS, Presence, hear
+from collector.census import Hearing, Presence, hear, noted
 from collector.clocks import see
 from collector.contract.event import JobStarted, Noted, State, StateSeen
 from collector.contract.ports import Delivery
@@ -19,10 +19,10 @@ from collector.contract.tree import Limits
 from collector.decision import Device
 from collector.excursions import look
 from collector.registry import Address
+from collector.rhythm import AT_WORK
 from collector.signs import Sign
 
 NO_LIMITS: Final[Mapping[str, Limits]] = MappingProxyType({})
-_AT_WORK: Final = frozenset({State.RUNNING, State.SETUP})
 
 
 def record_of(known: Device | None, who: Address, dialect: str, message: Delivery) -> Device:
@@ -41,21 +41,18 @@ def follow(
     message: Delivery,
     said: tuple[Fact | Sign, ...],
     *,
-    cadence_s: float,
+    hearing: Hearing,
     limits: Mapping[str, Limits] = NO_LIMITS,
-    talks_in: frozenset[State] = TALKS_ALWAYS,
     sent_at: float | None = None,
 ) -> tuple[Device, tuple[Fact, ...]]:
     """Return the record after a machine's own words, and the facts."""
     clock = record.clock if sent_at is None else see(record.clock, sent_at, message.at)
     if len(said) == 1 and isinstance(said[0], Samples) and not record.presence.silent:  # by far the most
         lag_s = record.presence.lag_s if sent_at is None else message.at - sent_at
-        presence = replace(record.presence, heard_at=message.at, cadence_s=cadence_s, talks_in=talks_in, lag_s=lag_s)
+        presence = replace(noted(record.presence, hearing, at=message.at), lag_s=lag_s)
         return _judged(replace(record, presence=presence, clock=clock), (said[0],), limits)
     track, facts = jobs.follow(record.track, said)
-    presence, restated = hear(
-        record.presence, facts, at=message.at, cadence_s=cadence_s, talks_in=talks_in, sent_at=sent_at
-    )
+    presence, restated = hear(record.presence, facts, hearing, at=message.at, sent_at=sent_at)
     heard = replace(record, track=track, presence=presence, clock=clock)
     return _judged(*_stated(heard, (*restated, *facts)), limits)
 
@@ -75,7 +72,7 @@ def _stated(record: Device, facts: Iterable[Fact]) -> tuple[Device, tuple[Fact, 
     kept: list[Fact] = []
     state, hand = record.state, record.hand
     for fact in facts:
-        if isinstance(fact, JobStarted) or (isinstance(fact, StateSeen) and fact.state in _AT_WORK):
+        if isinstance(fact, JobStarted) or (isinstance(fact, StateSeen) and fact.state in AT_WORK):
             hand = people.begins_job(hand)
         if isinstance(fact, StateSeen):
             seen = people.laid_over(hand, fact)

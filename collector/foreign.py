@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from collector.census import Hearing, as_before
 from collector.contract.codec import check_size
 from collector.contract.errors import Refusal
 from collector.contract.event import Noted
@@ -36,9 +37,8 @@ def decide_foreign(message: Delivery, memory: Memory, registry: Registry, whose:
     own = tuple(item for item in said if not isinstance(item, Ask | Of))
     if found.through is not None and found.through.place is None:
         own = tuple(item for item in own if isinstance(item, Noted))  # a gateway that nobody registered is no machine
-    record, batch = _told(
-        before, message, dialect, own, cadence_s=found.cadence_s, limits=registry.limits(before.device)
-    )
+    hearing = Hearing(found.cadence_s, dialect.talks_in, memory.listening_since)
+    record, batch = _told(before, message, own, hearing, registry.limits(before.device))
     ends = [Further(replace(record, decoder=msgspec.to_builtins(state)), batch)]
     for item in said:
         if isinstance(item, Of):
@@ -58,10 +58,10 @@ def _decoded(dialect: Dialect, before: Device, found: Foreign, message: Delivery
 
 
 def _told(
-    before: Device, message: Delivery, dialect: Dialect, said: Any, *, cadence_s: float, limits: Mapping[str, Limits]
+    before: Device, message: Delivery, said: Any, hearing: Hearing, limits: Mapping[str, Limits]
 ) -> tuple[Device, Batch | None]:
-    record, facts = follow(before, message, said, cadence_s=cadence_s, limits=limits, talks_in=dialect.talks_in)
-    batch = Batch(record.device, record.place, dialect.name, message.at, facts) if facts else None
+    record, facts = follow(before, message, said, hearing=hearing, limits=limits)
+    batch = Batch(record.device, record.place, record.dialect, message.at, facts) if facts else None
     return record, batch
 
 
@@ -72,7 +72,8 @@ def _behind(item: Of, found: Foreign, message: Delivery, memory: Memory, registr
         return []
     dialect, who = DIALECTS[found.dialect], Address(machine.device, machine.place)
     before = record_of(memory.device(machine.device), who, dialect.name, message)
-    return [Further(*_told(before, message, dialect, item.said, cadence_s=machine.cadence_s, limits=machine.limits))]
+    hearing = Hearing(machine.cadence_s, dialect.talks_in, memory.listening_since)
+    return [Further(*_told(before, message, item.said, hearing, machine.limits))]
 
 
 def _accepted(
@@ -83,7 +84,7 @@ def _accepted(
     if mine is None:
         dialect = ends[0].record.dialect
         before = record_of(memory.device(who.device), who, dialect, message)
-        record, _ = follow(before, message, (), cadence_s=before.presence.cadence_s, talks_in=before.presence.talks_in)
+        record, _ = follow(before, message, (), hearing=as_before(before.presence, memory.listening_since))
         mine = Further(record, None)
     further = tuple(end for end in ends if end.record.device != who.device)
     return Accepted(mine.record, mine.batch, further=further, asks=asks)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from collector import order, people
-from collector.census import Presence, check_newcomer
+from collector.census import Hearing, Presence, as_before, check_newcomer, noted
 from collector.contract.codec import decode_object
 from collector.contract.errors import Refusal
 from collector.contract.ports import Delivery
@@ -111,7 +111,7 @@ def _numbered_all_the_same(message: Delivery, memory: Memory, who: Address, refu
         return refused
     boot, seq = number
     known = memory.boot(who.device, boot)
-    record = _only_heard(memory.device(who.device), who, message)
+    record = _only_heard(memory.device(who.device), who, message, memory.listening_since)
     if not order.is_new(known, seq):
         return Duplicate(record)
     return refused._replace(record=record, boot=(boot, order.store(known, seq, at=message.at)))
@@ -166,16 +166,16 @@ def _native(topic: Topic, message: Delivery, ground: _Ground, whose: list[Addres
         check_newcomer(who.device, memory.newcomer_count())
     boot = _number(said, who, message, memory)
     if boot is _KNOWN or _comes_again(said, topic, message, known):
-        return Duplicate(_only_heard(known, who, message))
+        return Duplicate(_only_heard(known, who, message, memory.listening_since))
     _check_times(said, message, rules)
     before = record_of(known, who, NATIVE, message)
     sifted = _sift(said, before, memory, rules)
     facts = said.facts if sifted is None else _with(said.facts, sifted)
     if sifted is not None and sifted.counters is not None:
         before = replace(before, counters=sifted.counters)
-    cadence_s = machine.cadence_s if machine else 0.0
+    hearing = Hearing(machine.cadence_s if machine else None, since=memory.listening_since)
     limits = machine.limits if machine else {}
-    record, told = follow(before, message, facts, cadence_s=cadence_s, limits=limits, sent_at=said.sent_at)
+    record, told = follow(before, message, facts, hearing=hearing, limits=limits, sent_at=said.sent_at)
     batch = Batch(who.device, who.place, NATIVE, message.at, told, said.boot, said.seq) if told else None
     aside = (*said.aside, *sifted.aside) if sifted is not None else said.aside
     kept_aside = tuple([_set_aside(message, who, each) for each in aside]) if aside else ()
@@ -258,12 +258,12 @@ def _with(facts: tuple[Fact | Sign, ...], sifted: Sifted) -> tuple[Fact | Sign, 
     return (*((sifted.samples,) if sifted.samples.values else ()), *sifted.notes, *facts[1:])
 
 
-def _only_heard(known: Device | None, who: Address, message: Delivery) -> Device:
+def _only_heard(known: Device | None, who: Address, message: Delivery, since: float) -> Device:
     """Return the record of a sender that said something again: it was heard, and nothing else changed."""
     record = record_of(known, who, NATIVE, message)
     if known is None or known.presence.silent:
         return known or record
-    return replace(known, presence=replace(known.presence, heard_at=message.at))
+    return replace(known, presence=noted(known.presence, as_before(known.presence, since), at=message.at))
 
 
 def _set_aside(message: Delivery, who: Address, what: SetAside) -> Quarantined:

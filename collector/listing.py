@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from collector import order
+from collector.census import silence_s
 from collector.contract.codec import format_time
 from collector.contract.event import State
 from collector.contract.figure import Figure
@@ -87,7 +88,8 @@ def _row(
         "lag_s": _rounded(lag_s),
         "skew_s": _rounded(record.clock.skew_s if record and record.clock else None),
         "jitter_s": _rounded(record.clock.jitter_s if record and record.clock else None),
-        "cadence_s": machine.cadence_s if machine else 0.0,
+        "cadence_s": machine.cadence_s if machine else None,
+        "silent_after_s": _rounded(silence_s(record.presence)) if record else None,
         "missing_count": sum(order.missing_count(boot) for boot in boots.values()),
         "numbered": bool(boots),
         "account": balance or dict.fromkeys(WORDS, 0),
@@ -114,7 +116,7 @@ def _sighted(seen: Sighting) -> dict[str, Any]:
         **words,
         "last_seen": format_time(seen.last_at),
         "dialect": seen.dialect,
-        "cadence_s": 0.0,
+        "cadence_s": None,
         "missing_count": 0,
         "numbered": False,
         "account": dict.fromkeys(WORDS, 0),

@@ -54,7 +54,7 @@ class NewMachine(BaseModel):
     device: str | None = None
     dialect: str = NATIVE
     prefix: str | None = None
-    cadence_s: float = Field(default=0.0, ge=0.0, le=1e9)
+    cadence_s: float | None = Field(default=None, ge=0.0, le=1e9)
     clock: Literal["own", "none"] = "own"
     attach: dict[str, Any] | None = None
 

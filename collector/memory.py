@@ -19,10 +19,14 @@ _NONE: Final[frozenset[str]] = frozenset()
 
 
 class Memory:
-    """Devices, boots and events; changes are staged until the turn is on disk, and dropped if it can't be kept."""
+    """Devices, boots and events; changes are staged until the turn is on disk, and dropped if it can't be kept.
+
+    `listening_since` (Unix s) is of this run alone: since when nothing that was said has escaped us.
+    """
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
+        self.listening_since = 0.0
         self._boots: dict[str, dict[str, Boot]] = {}
         for (device, boot), record in spool.boots().items():
             self._boots.setdefault(device, {})[boot] = record

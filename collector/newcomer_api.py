@@ -77,11 +77,11 @@ def _machine(collector: Collector, name: str, wanted: Named) -> Any:
     if known is not None and is_newcomer(known):
         if wanted.device not in {None, name}:
             raise Refusal("bad_machine", f"device {name!r} names itself; it can't be called {wanted.device!r}")
-        machine = wished(wanted.place, device=name, dialect=NATIVE, prefix=None, cadence_s=0.0, clock="own")
+        machine = wished(wanted.place, device=name, dialect=NATIVE, prefix=None, cadence_s=None, clock="own")
         return with_history(machine, collector.memory, collector.clock)
     seen = collector.newcomers.one(name, collector.clock.now())
     return wished(
-        wanted.place, device=wanted.device, dialect=seen.dialect, prefix=seen.prefix, cadence_s=0.0, clock="own"
+        wanted.place, device=wanted.device, dialect=seen.dialect, prefix=seen.prefix, cadence_s=None, clock="own"
     )
 
 

@@ -148,7 +148,7 @@ def _machine(machine: Machine) -> Iterator[str]:
     yield f"dialect = {_text(machine.dialect)}"
     if machine.prefix is not None:
         yield f"prefix = {_text(machine.prefix)}"
-    if machine.cadence_s:
+    if machine.cadence_s is not None:
         yield f"cadence_s = {machine.cadence_s}"
     if machine.clock != "own":
         yield f"clock = {_text(machine.clock)}"

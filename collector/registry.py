@@ -43,11 +43,11 @@ def wished(
     device: str | None,
     dialect: str,
     prefix: str | None,
-    cadence_s: float,
+    cadence_s: float | None,
     clock: Literal["own", "none"],
     attach: Mapping[str, Any] | None = None,
 ) -> Machine:
-    """Return a machine that comes; left out, its id is the place's last part, prefix and cadence the dialect's usual.
+    """Return a machine that comes; None: its id is the place's last part, prefix and cadence the dialect's usual.
 
     Raises Refusal where the dialect has no usual prefix, or `attach` is not as the plant file has it.
     """
@@ -57,7 +57,8 @@ def wished(
         if row.usual_prefix is None:
             raise Refusal("bad_machine", f"{row.title} has no usual prefix: say which topic it speaks under (prefix)")
         prefix = row.usual_prefix.format(device=device)
-    cadence_s = cadence_s or (row.cadence_s if row is not None else 0.0)
+    if cadence_s is None and row is not None:
+        cadence_s = row.cadence_s
     try:
         dialled = None if attach is None else msgspec.convert(attach, Attach)
     except msgspec.ValidationError as error:
@@ -82,7 +83,7 @@ class Foreign(NamedTuple):
     who: Address
     dialect: str
     rest: str
-    cadence_s: float
+    cadence_s: float | None
     reader_prefix: str
     part: str = ""
     through: Address | None = None

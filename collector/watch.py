@@ -32,7 +32,7 @@ class Watch:
 
     def __init__(self, memory: Memory, bus: Bus, clock: Clock, *, name: str) -> None:
         self._memory, self._bus, self._clock, self._name = memory, bus, clock, name
-        self._listening_since = self._looked_at = clock.now()
+        self._memory.listening_since = self._looked_at = clock.now()
         self._looked_s = self._connected_s = time.monotonic()
         self._away_told = False
 
@@ -56,6 +56,7 @@ class Watch:
     def noticed(self) -> list[Batch]:
         """Return, each once, what happened to our way to the broker: it was away long, or it forgot our session."""
         now, real_s = self._clock.now(), time.monotonic()
+        self._listen(now, real_s)  # before what has come is decided: a gap of ours is no gap of a machine's
         found: list[Fact] = [
             Noted(now, "possible_gap", {"since": format_time(since), "until": format_time(until)})
             for since, until in self._bus.take_lost_spans()
@@ -72,13 +73,13 @@ class Watch:
         passed_s = real_s - self._looked_s
         stepped = abs(self._clock.real_s(now - self._looked_at) - passed_s) > STEP_S
         if not self._bus.connected or passed_s > DEAF_S or stepped:
-            self._listening_since = now
+            self._memory.listening_since = now
         self._looked_at, self._looked_s = now, real_s
 
     def _hush(self, turn: Turn, now: float) -> None:
         """Say who fell silent; while we did not listen ourselves, nobody did."""
-        census = {record.device: record.presence for record in self._memory.newest() if record.presence.cadence_s > 0}
-        for device, presence, fact in silent(census, now, listening_since=self._listening_since):
+        census = {record.device: record.presence for record in self._memory.newest() if record.presence.cadence_s != 0}
+        for device, presence, fact in silent(census, now, listening_since=self._memory.listening_since):
             record = self._memory.device(device)
             assert record is not None
             if record.hand.maintenance is not None:  # it may be switched off for that

@@ -175,7 +175,7 @@ class Floor:
         machine.place = batch.place
         whose = Whose(batch.device, batch.place)
         known = self._plant.machines.get(batch.device)
-        signals = watch(machine.standing, batch.facts, cadence_s=known.cadence_s if known else 0.0)
+        signals = watch(machine.standing, batch.facts, cadence_s=(known.cadence_s or 0.0) if known else 0.0)
         take(machine.fold, believed(batch), (batch.boot, batch.seq) if batch.boot and batch.seq is not None else None)
         closed = [Closed(Series(batch.device, value.name), value) for value in close(machine.fold)]
         return [(whose, signal) for signal in signals], closed

@@ -34,11 +34,15 @@ class Outcome(StrEnum):
 
 
 class StateSeen(msgspec.Struct, frozen=True, tag="state", omit_defaults=True):
-    """A machine's state changed, or was confirmed; `why` in the machine's own words where it gave any."""
+    """A machine's state changed, or was confirmed; `why` in the machine's own words where it gave any.
+
+    `missed`: nobody said so, but the machine should have spoken.
+    """
 
     ts: float
     state: State
     why: str | None = None
+    missed: bool = False
 
 
 class JobStarted(msgspec.Struct, frozen=True, tag="job_started", omit_defaults=True):

@@ -97,7 +97,7 @@ POLL_S_MAX: Final = 60.0
 class Machine(msgspec.Struct, frozen=True):
     """A device and where it stands; `prefix` is the topic under which a foreign dialect speaks.
 
-    `cadence_s` is how often it speaks when all is well; 0: unknown, and its silence means nothing. `clock` "none":
+    `cadence_s` is how often it speaks when all is well; 0: its silence means nothing; None: learn it. `clock` "none":
     it has no clock of its own, and its samples bear their arrival time. `formerly` is where it stood before, oldest
     first. `attach` says how we dial it, where it does not come to our broker.
     """
@@ -106,7 +106,7 @@ class Machine(msgspec.Struct, frozen=True):
     place: str
     dialect: str = "native"
     prefix: str | None = None
-    cadence_s: float = 0.0
+    cadence_s: float | None = None
     clock: Literal["own", "none"] = "own"
     indices: dict[str, Capacity] = {}
     limits: dict[str, Limits] = {}
@@ -175,7 +175,7 @@ def _unit(place: str, row: Mapping[str, Any]) -> Unit:
 def _check_machine(machine: Machine) -> None:
     check_device(machine.device)
     check_place(machine.place)
-    if not 0.0 <= machine.cadence_s <= DURATION_S_MAX:
+    if machine.cadence_s is not None and not 0.0 <= machine.cadence_s <= DURATION_S_MAX:
         raise Refusal("bad_cadence", f"machines.{machine.device}: cadence_s = {machine.cadence_s} is not within 0..1e9")
     if machine.attach is not None:
         _check_attach(machine, machine.attach)

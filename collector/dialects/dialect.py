@@ -116,7 +116,7 @@ class Dialect(NamedTuple):
     Where topics don't begin with the machine's prefix (`scattered`), `recognise` alone says whose they are. `gateway`
     returns the prefix of what a machine stands behind: its memory reads the messages of all its machines, and
     `address` where an Ask goes. A machine may publish under its `filters`, and read what lies under its `hears`. It
-    speaks every `cadence_s` seconds unless told otherwise; 0: that can't be guessed.
+    speaks every `cadence_s` seconds unless told otherwise; None: that can't be guessed.
     """
 
     name: str
@@ -133,4 +133,4 @@ class Dialect(NamedTuple):
     gateway: Callable[[str], str] | None = None
     address: Callable[[str, str], str] = "{}/{}".format
     hears: Callable[[str], tuple[str, ...]] = lambda _: ()
-    cadence_s: float = 0.0
+    cadence_s: float | None = None

@@ -5,7 +5,7 @@
 |---|---|
 | state fault | hazard `fault`, by its words `thermal` or `smoke`; it returns when the machine leaves that state |
 | trouble stated by the collector | hazard of that kind, one for each indicator; a person closes it |
-| state offline, of a machine that should speak | algedonic `silence`; it returns when the machine speaks |
+| state offline: it was missed, had a cadence, or was busy | algedonic `silence`; it returns when the machine speaks |
 | waiting for a person after a job that is done | call `finished`; answered when the machine leaves that state |
 | waiting for a person because the plate is not clear, or a job ended for that | call `plate_full`; likewise |
 | waiting for a person in the middle of a job, with the machine's own words | call `waiting` or `run_out`; likewise |
@@ -34,7 +34,7 @@ STATES_REMEMBERED: Final = 8
 NEEDS: Final = ("finished", "plate_full", "waiting", "run_out")
 """What a machine that waits for a person asks for; leaving that state answers them all."""
 BUSY: Final = frozenset({State.RUNNING, State.SETUP, State.HELD, State.FAULT})
-"""States in which even a machine without a declared cadence should speak."""
+"""States in which even the last will of a machine without a declared cadence matters."""
 
 
 class Standing(msgspec.Struct):
@@ -56,7 +56,7 @@ class Standing(msgspec.Struct):
 
 
 def watch(standing: Standing, facts: tuple[Fact, ...], *, cadence_s: float) -> list[Signal]:
-    """Return what one batch's facts begin and end; `cadence_s` 0: the machine's silence means little (contract 2)."""
+    """Return what one batch's facts begin and end; `cadence_s` 0: its going offline means little (contract 2)."""
     signals: list[Signal] = []
     for fact in facts:
         if isinstance(fact, Samples):
@@ -138,7 +138,7 @@ def _lost(standing: Standing, seen: StateSeen, cadence_s: float) -> list[Signal]
     if standing.offline:
         return []
     standing.offline, standing.offline_ts = True, seen.ts
-    if cadence_s <= 0 and standing.state not in BUSY:
+    if not (seen.missed or cadence_s > 0 or standing.state in BUSY):
         return []
     silent_s = max(seen.ts - standing.heard_ts, 0.0) if standing.heard_ts else 0.0
     facts: dict[str, float | str] = {

@@ -71,12 +71,13 @@ def facts_of(chronicle: Chronicle, machine: Machine, start: float, end: float) -
     inside = [job for job in jobs if job.start < end and job.end >= start]
     since = min([start, *(job.start for job in inside)])
     until = max([end, *(job.end for job in inside if job.ended is not None)])
-    margin_s = max(MARGIN_S, 4 * machine.cadence_s)
+    cadence_s = machine.cadence_s or 0.0
+    margin_s = max(MARGIN_S, 4 * cadence_s)
     minutes = _minutes(chronicle, device, since - margin_s, until + margin_s)
     return Facts(
         device,
         machine.place,
-        machine.cadence_s,
+        cadence_s,
         _states(chronicle, device, since, until),
         minutes,
         jobs,

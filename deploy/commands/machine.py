@@ -36,9 +36,8 @@ def _arguments(parser: ArgumentParser) -> None:
         "--cadence",
         dest="cadence_s",
         type=float,
-        default=0.0,
         metavar="S",
-        help="how often it speaks (default: what is usual for its dialect, or unknown)",
+        help="how often it speaks; 0: its silence means nothing (default: what is usual for its dialect, or learned)",
     )
     add.add_argument("--clock", choices=("own", "none"), default="own", help="none: it has no clock, arrival counts")
     add_arguments(add)

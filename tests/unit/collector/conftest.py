@@ -39,8 +39,8 @@ PLANT = read_plant(
 class Works:
     """A collector with its neighbours, in one process, on a clock that a test moves."""
 
-    def __init__(self, folder: Path, ways: Ways) -> None:
-        self.clock = FileClock(NOW)
+    def __init__(self, folder: Path, ways: Ways, now: float) -> None:
+        self.clock = FileClock(now)
         self.broker = LocalBroker()
         self.spool = Spool(folder / "facts.db")
         self.historian = MemoryHistorian()
@@ -83,11 +83,11 @@ class Works:
 
 @pytest.fixture
 def make_works(tmp_path: Path) -> Iterator[Any]:
-    """Give a maker: it takes the collector's ways."""
+    """Give a maker: it takes the collector's ways, and when it starts (Unix s)."""
     made: list[Works] = []
 
-    def make(ways: Ways | None = None) -> Works:
-        made.append(Works(tmp_path, ways or Ways()))
+    def make(ways: Ways | None = None, *, now: float = NOW) -> Works:
+        made.append(Works(tmp_path, ways or Ways(), now))
         return made[-1]
 
     yield make

@@ -33,6 +33,8 @@ NOW = 1_795_400_000.0
 class Remembered:
     """What a collector remembers, as a test needs it."""
 
+    listening_since = 0.0
+
     def __init__(self) -> None:
         self.devices: dict[str, Device] = {}
         self.boots: dict[tuple[str, str], Boot] = {}

@@ -16,6 +16,7 @@ MACHINES = {
         "commons/valpo/octo",
         "octoprint",
         "octoPrint",
+        cadence_s=0.0,
         limits={"bed_degc": Limits(high=120.0), "nozzle_degc": Limits(5.0, 280.0)},
     ),
 }

@@ -71,10 +71,11 @@ def test_plant_file_that_does_not_parse_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dialect", "given_s", "cadence_s"), [("moonraker", 0.0, 10.0), ("moonraker", 2.0, 2.0), ("native", 0.0, 0.0)]
+    ("dialect", "given_s", "cadence_s"),
+    [("moonraker", None, 10.0), ("moonraker", 2.0, 2.0), ("moonraker", 0.0, 0.0), ("native", None, None)],
 )
 def test_machine_that_comes_keeps_its_dialects_usual_cadence_unless_told(
-    dialect: str, given_s: float, cadence_s: float
+    dialect: str, given_s: float | None, cadence_s: float | None
 ) -> None:
     came = wished("hall/v1", device=None, dialect=dialect, prefix=None, cadence_s=given_s, clock="own")
     assert came.cadence_s == cadence_s

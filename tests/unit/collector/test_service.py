@@ -141,6 +141,23 @@ def test_silent_machine_is_offline_once_and_back_when_it_speaks(works: Any) -> N
     assert states == [State.RUNNING, State.OFFLINE, State.RUNNING]
 
 
+def test_machine_without_a_cadence_is_missed_once_by_its_own_rhythm_over_a_restart(works: Any, make_works: Any) -> None:
+    works.say("state/@still", {"v": 1, "state": "running"})
+    for _ in range(301):
+        works.turn(after_s=240.0)
+        works.say("reading/@still", {"v": 1, "m": {"power_w": 90}})
+    learned = works.collector.memory.device("still").presence.rhythm
+    works.spool.close()
+    works.machine.close()
+    again = make_works(now=works.clock.now() + 100_000.0)
+    again.say("reading/@still", {"v": 1, "m": {"power_w": 90}})
+    assert again.collector.memory.device("still").presence.rhythm == learned
+    for after_s in (700.0, 30.0, 30.0, 30.0):
+        again.turn(after_s=after_s)
+    states = [(fact.ts - again.clock.now(), fact.missed) for fact in again.facts() if isinstance(fact, StateSeen)]
+    assert states[1:] == [(-70.0, True)]
+
+
 def test_restarted_collector_goes_on_where_the_disk_says(works: Any, make_works: Any) -> None:
     works.say("reading/@mk4", reading(0))
     works.spool.close()

@@ -176,3 +176,8 @@ def test_silence_ends_when_something_newer_was_measured_or_said() -> None:
 def test_an_idle_machine_without_a_cadence_may_be_switched_off() -> None:
     assert words(OFFLINE, standing=Standing(state=State.IDLE), cadence_s=0.0) == []
     assert words(OFFLINE, standing=running(), cadence_s=0.0) == ["silence"]
+
+
+def test_a_machine_that_was_missed_is_silent_whatever_its_cadence_and_state() -> None:
+    missed = StateSeen(60.0, State.OFFLINE, "nothing heard for 300 s", missed=True)
+    assert words(missed, missed, OFFLINE, LATER, standing=Standing(), cadence_s=0.0) == ["silence", "-silence"]

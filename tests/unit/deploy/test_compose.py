@@ -47,7 +47,7 @@ def settings_of(service: str, secrets: Path) -> Settings:
 def test_sample_plant_is_where_the_simulated_machines_stand() -> None:
     plant = read_plant(tomllib.loads((ROOT / "deploy/plants/workshop.toml").read_text(encoding="utf-8")))
     there = {(m.device, m.place, m.dialect, m.prefix, m.cadence_s) for m in plant.machines.values()}
-    assert there == {(m.device, m.place, m.voice, m.prefix, m.cadence_s) for m in workshop().machines}
+    assert there == {(m.device, m.place, m.voice, m.prefix, m.cadence_s or None) for m in workshop().machines}
 
 
 @pytest.fixture(scope="module")
