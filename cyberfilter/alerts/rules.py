@@ -53,8 +53,10 @@ LASTING_S: Final = 120.0
 """How long (s) a change has lasted when it is told: one disturbance of a minute may fall into two buckets."""
 STANDING_COUNT: Final = 5
 """Verdicts in a row after which a stuck sensor or a lost season is told."""
+CREPT_SHARE: Final = 0.5
+"""A step from where the index was so far out already is the end of a slope."""
 SETTLED_COUNT: Final = 15
-"""Values after an episode's begin at which its sort is said anew: by then a slope has gone on or become a step."""
+"""Values after an episode's begin at which its sort is said anew: by then a slope has gone on, or it was a step."""
 BACK_COUNT: Final = 5
 BACK_SHARE: Final = 0.8
 """Hysteresis: inside means within this share of the limit."""
@@ -101,7 +103,9 @@ def look(row: Index, watch: Watch, judged: Judged, *, mode: Mode) -> Signal | No
 def _signal(row: Index, watch: Watch, usual: Usual, judged: Judged, *, held: Held, block: Beyond) -> Begins:
     home, public = usual.home, clocks.public(usual.clocks, row.cadence_s)
     departure = Departure(held.sort, block, held.limit, public, row.materiality.of(home.mean))
-    facts = facts_of(row, home, Seen(judged.ts, judged.value, judged.level, judged.p_change), watch.change, departure)
+    crept = held.sort is Verdict.SLOPE and watch.change is not None and watch.change.kind != Verdict.SLOPE
+    change = None if crept else watch.change  # which was but the last part of it
+    facts = facts_of(row, home, Seen(judged.ts, judged.value, judged.level, judged.p_change), change, departure)
     return Begins(AlertClass.ALGEDONIC, f"{row.word}_{held.sort}", row.name, judged.ts, facts, index_name=row.name)
 
 
@@ -140,7 +144,27 @@ def _found(row: Index, watch: Watch, usual: Usual, judged: Judged) -> tuple[Verd
         limits = clocks.limits(usual.clocks, row.cadence_s, SURE_OFTEN)
     block = clocks.beyond(recent, limits) or _run(usual, row)
     lasts = watch.change is None or judged.ts - watch.change.since >= LASTING_S
+    sort = Verdict.SLOPE if _crept(watch, usual, judged) else sort
     return (sort, block) if block is not None and lasts and _agrees(home, judged, matters, block) else None
+
+
+def _crept(watch: Watch, usual: Usual, judged: Judged) -> bool:
+    """Tell whether the step was but the last part of the way from home: the index stood half as far out before."""
+    change, home = watch.change, usual.home
+    if change is None or change.kind != Verdict.STEP or home is watch.whole or judged.level == home.mean:
+        return False
+    return (change.before - home.mean) / (judged.level - home.mean) >= CREPT_SHARE
+
+
+def _ended(row: Index, watch: Watch, usual: Usual) -> bool:
+    """Tell whether a slope is over: in the last values it should have gone on by what matters, and has not by half."""
+    change, recent = watch.change, usual.clocks.recent[-SETTLED_COUNT:]
+    third = SETTLED_COUNT // 3
+    if change is None or change.kind != Verdict.SLOPE or len(recent) < SETTLED_COUNT:
+        return False
+    rise = change.size / row.materiality.of(usual.home.mean)
+    gone = math.fsum(recent[-third:]) / third - math.fsum(recent[:third]) / third
+    return abs(rise) * SETTLED_COUNT >= 1.0 and gone / rise < 0.5 * (SETTLED_COUNT - third)
 
 
 def _run(usual: Usual, row: Index) -> Beyond | None:
@@ -164,7 +188,7 @@ def _doubted(row: Index, watch: Watch, usual: Usual, judged: Judged, matters: fl
     longer = math.fsum(recent[-length:]) / length
     if len(recent) < length or abs(longer) < dict(zip(clocks.RUNGS, limits, strict=False)).get(length, math.inf):
         return None
-    is_slope = watch.change is not None and watch.change.kind == Verdict.SLOPE
+    is_slope = watch.change is not None and (watch.change.kind == Verdict.SLOPE or _crept(watch, usual, judged))
     return Verdict.SLOPE if is_slope else Verdict.STEP, Beyond(length, longer)
 
 
@@ -226,13 +250,21 @@ def _held(row: Index, watch: Watch, held: Held, usual: Usual, judged: Judged) ->
     return worse._replace(how=Happening.WORSE)
 
 
+def _settled(row: Index, watch: Watch, held: Held, usual: Usual, judged: Judged) -> Verdict:
+    """Return of which sort the change of the open episode is by now."""
+    change, sort = judged.change, held.sort
+    if change is not None and change.kind in _TOLD and (change.since <= held.ts or change.kind == Verdict.NOISE):
+        watch.change = change
+        sort = Verdict.SLOPE if _crept(watch, usual, judged) else Verdict(change.kind)
+    return Verdict.STEP if sort is Verdict.SLOPE and _ended(row, watch, usual) else sort
+
+
 def _corrected(row: Index, watch: Watch, held: Held, usual: Usual, judged: Judged) -> Signal | None:
     """Return that the open episode is of another sort than was said, if it is: a quick slope that ended is a step."""
-    change = judged.change
-    sort = Verdict(change.kind) if change is not None else held.sort
-    if change is None or sort is held.sort or sort not in _TOLD or change.since > held.ts:
+    sort = _settled(row, watch, held, usual, judged)
+    if sort is held.sort:
         return None
-    watch.change, is_noise = change, sort is Verdict.NOISE
+    is_noise = sort is Verdict.NOISE
     length = NOISE_BLOCK if is_noise else held.length
     recent = usual.clocks.recent[-NOISE_BLOCK:]
     out = math.fsum(recent) / max(len(recent), 1)
