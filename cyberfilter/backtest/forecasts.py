@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
 """Forecasts against the values that came: coverage, PIT, and CRPS beside a random walk's.
 
-A forecast is known by its published 95 % band; within it is taken for normal around the band's middle.
+A forecast is known by its published 95 % band; within it is taken for normal around the band's middle, unless the band
+ends where the index's scale does (a ratio of 1).
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from collector.contract.ports import IndexRow
+from cyberfilter.filter.transform import TRANSFORMS
+from cyberfilter.indices.catalogue import CATALOGUE
 
 Floats = NDArray[np.float64]
 LEVELS: Final = (0.50, 0.80, 0.95)
@@ -31,7 +34,7 @@ class Calibration:
 
     `cover` is the share of values within the bands of LEVELS, `pit` that within each tenth of the forecast's
     distribution (0.1 each where it is right), `crps_ratio` the CRPS over a random walk's, the geometric mean over
-    series (below 1 is better).
+    series (below 1 is better). NaN is not known: within a band that mostly ends where the scale does nothing is.
     """
 
     index: str
@@ -47,16 +50,28 @@ def calibration(rows: Iterable[IndexRow]) -> list[Calibration]:
     series: dict[tuple[str, str], list[IndexRow]] = {}
     for row in rows:
         series.setdefault((row.name, row.place), []).append(row)
-    scored: dict[str, list[tuple[Floats, float, float]]] = {}
+    scored: dict[str, list[_Scored]] = {}
     for (name, _), mine in sorted(series.items()):
-        z, own, walk = _scored(mine)
-        if len(z):
-            scored.setdefault(name, []).append((z, own, walk))
+        one = _scored(name, mine)
+        if len(one.inside):
+            scored.setdefault(name, []).append(one)
     return [_summed(name, parts) for name, parts in scored.items()]
 
 
-def _scored(rows: Sequence[IndexRow]) -> tuple[Floats, float, float]:
-    """Return the standardised errors of a series, its CRPS and that of a random walk, over the same values."""
+class _Scored(NamedTuple):
+    """Of a series: whether values were in the 95 % band, standardised errors, CRPS, and that of a random walk.
+
+    Errors are those of bands that do not end where the scale does.
+    """
+
+    inside: NDArray[np.bool_]
+    z: Floats
+    own: float
+    walk: float
+
+
+def _scored(name: str, rows: Sequence[IndexRow]) -> _Scored:
+    """Return how the forecasts of a series did, all over the same values."""
     table = np.array(
         [
             (row.ts, row.value, math.nan if row.lo95 is None else row.lo95, math.nan if row.hi95 is None else row.hi95)
@@ -72,10 +87,13 @@ def _scored(rows: Sequence[IndexRow]) -> tuple[Floats, float, float]:
     walk_sd = np.sqrt(np.concatenate(([0.0], np.cumsum(steps**2)[:-1])) / np.maximum(np.arange(len(value)) - 1, 1))
     fit = (np.arange(len(value)) >= WARM_COUNT) & (sd > 0) & (walk_sd > 0)
     if not fit.any():
-        return np.empty(0), math.nan, math.nan
+        return _Scored(np.empty(0, dtype=bool), np.empty(0), math.nan, math.nan)
     own = crps(value[fit], mean[fit], sd[fit]).mean()
     walk = crps(value[fit], (value - steps)[fit], walk_sd[fit]).mean()
-    return (value - mean)[fit] / sd[fit], float(own), float(walk)
+    scale = TRANSFORMS[CATALOGUE[name].transform if name in CATALOGUE else "none"]
+    whole = fit & (low > scale.low) & (high < scale.high)
+    inside = (low <= value) & (value <= high)
+    return _Scored(inside[fit], (value - mean)[whole] / sd[whole], float(own), float(walk))
 
 
 def crps(value: Floats, mean: Floats, sd: Floats) -> Floats:
@@ -94,11 +112,13 @@ def normal(z: Floats) -> Floats:
     return np.array([0.5 * math.erfc(-each / math.sqrt(2)) for each in z.tolist()], dtype=np.float64)
 
 
-def _summed(name: str, parts: Sequence[tuple[Floats, float, float]]) -> Calibration:
-    z = np.concatenate([part[0] for part in parts])
-    cover = tuple(float((np.abs(z) <= bound).mean()) for bound in _Z)
-    tenths = np.minimum((normal(z) * PIT_BINS).astype(np.int64), PIT_BINS - 1)
-    pit = tuple((np.bincount(tenths, minlength=PIT_BINS) / len(z)).tolist())
-    logs = [math.log(own / walk) for _, own, walk in parts if own > 0 and walk > 0]
+def _summed(name: str, parts: Sequence[_Scored]) -> Calibration:
+    inside, z = np.concatenate([part.inside for part in parts]), np.concatenate([part.z for part in parts])
+    within, pit = (math.nan,) * (len(LEVELS) - 1), (math.nan,) * PIT_BINS
+    if len(z) > len(inside) / 2:
+        within = tuple(float((np.abs(z) <= bound).mean()) for bound in _Z[:-1])
+        tenths = np.minimum((normal(z) * PIT_BINS).astype(np.int64), PIT_BINS - 1)
+        pit = tuple((np.bincount(tenths, minlength=PIT_BINS) / len(z)).tolist())
+    logs = [math.log(part.own / part.walk) for part in parts if part.own > 0 and part.walk > 0]
     ratio = math.exp(math.fsum(logs) / len(logs)) if logs else math.nan
-    return Calibration(name, len(parts), len(z), cover, pit, ratio)
+    return Calibration(name, len(parts), len(inside), (*within, float(inside.mean())), pit, ratio)

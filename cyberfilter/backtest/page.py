@@ -72,6 +72,7 @@ def page(report: Report) -> str:
         drawn = "".join(
             f"<figure><figcaption>{escape(called(row.index))}</figcaption>{plots.pit(row)}</figure>"
             for row in report.calibration
+            if math.isfinite(row.pit[0])
         )
         pit = f'<p class="how">{_HOW["pit"]}</p><div class="many">{drawn}</div>'
         parts += [_section("How good the forecasts were", "forecasts", _calibrations(report.calibration), pit)]
@@ -199,7 +200,7 @@ def _calibrations(rows: Sequence[Calibration]) -> str:
             (
                 escape(called(row.index)),
                 f"{row.count:,}",
-                *(f"{100 * cover:.1f} %" for cover in row.cover),
+                *(f"{100 * cover:.1f} %" if math.isfinite(cover) else "–" for cover in row.cover),
                 f"{row.crps_ratio:.2f}" if math.isfinite(row.crps_ratio) else "–",
             )
             for row in rows

@@ -90,7 +90,7 @@ def _recall(row: Recall) -> dict[str, Any]:
 
 def _calibration(row: Calibration) -> dict[str, Any]:
     covers = {f"cover_{round(100 * level)}": _known(share) for level, share in zip(LEVELS, row.cover, strict=True)}
-    pit = [round(share, 4) for share in row.pit]
+    pit = [_known(share) for share in row.pit]
     return {"index": row.index, "series": row.series_count, "values": row.count, **covers, "pit": pit,
             "crps_ratio": _known(row.crps_ratio)}  # fmt: skip
 
@@ -168,5 +168,5 @@ def _line(row: Recall) -> str:
 
 
 def _forecast(row: Calibration) -> str:
-    covers = "".join(f"{100 * cover:>7.1f} %" for cover in row.cover)
+    covers = "".join(f"{100 * cover:>7.1f} %" if math.isfinite(cover) else f"{'–':>9}" for cover in row.cover)
     return f"{row.index:<24}{row.count:>9}{covers}{row.crps_ratio:>7.2f}"

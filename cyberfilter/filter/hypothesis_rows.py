@@ -127,8 +127,7 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
     begun = first(columns, started, rules)
     met = value if rules.observed else rules.transform.forward(value)
     row = _row(columns, time_s, met, started, learning, rules)
-    own, h, gone = columns[_ROW["rules"]], _hypotheses(columns), np.isnan(value)
-    here = ~gone
+    own, h, here = columns[_ROW["rules"]], _hypotheses(columns), ~np.isnan(value)
     held = None if rules.observed else own_rules.held(own, rules.transform)
     heard = own_rules.before(own, h, row, value, started, started & ~learning, rules.cadence_s, model)
     found = _find(columns, row._replace(z=heard.z), started, rules, model)
@@ -149,7 +148,7 @@ def step(columns: Floats, time_s: Floats, value: Floats, rules: Rules, model: Mo
     found = told(found, columns[_ROW["noise"]][OUTLIERS], row.adaptivity, rules, model)
     past = Past(*(columns[row] for row in _PAST))
     early = ~started | (learning & ~learned.adopted(columns[_ROW["learned"]]))
-    meant = judge(found, past, missing=gone, early=early | doubted, starting=~started)
+    meant = judge(found, past, missing=~here, early=early | doubted, starting=~started)
     judged, p_change = own_rules.tell(meant, found, heard, seasonal, able=~early & here)
     found = found._replace(p_change=p_change)
     verdicts = _verdicts((time_s, value), forecast, found, judged, alarm)

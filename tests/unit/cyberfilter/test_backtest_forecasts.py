@@ -42,6 +42,14 @@ def test_a_random_walk_as_forecast_scores_one() -> None:
     assert row.crps_ratio == pytest.approx(1.0, abs=0.01)
 
 
+def test_within_a_band_that_ends_where_the_scale_does_nothing_is_known() -> None:
+    values = [1.0 if n % 3 else 0.8 for n in range(200)]
+    told = [IndexRow("a/1", "availability_ratio", float(n), v, 0.7, 1.0) for n, v in enumerate(values)]
+    (row,) = calibration(told)
+    assert row.cover[2] == 1.0
+    assert np.isnan([*row.cover[:2], *row.pit]).all()
+
+
 def test_rows_without_a_band_are_no_forecast() -> None:
     assert calibration([IndexRow("a/1", "energy_w", float(n), float(n % 3)) for n in range(100)]) == []
 
