@@ -21,7 +21,8 @@ class Report(NamedTuple):
 
     `found` has every fault that should be found, None where no truth is known (then every alarm is in `alone`);
     `alone` has the alarms that belong to no fault; `unseen_count` faults came while nothing could be measured;
-    `looked_back` has when the indices changed, to one who has read their history to its end.
+    `looked_back` has when the indices changed, to one who has read their history to its end; None where
+    nobody has.
     """
 
     title: str
@@ -34,7 +35,7 @@ class Report(NamedTuple):
     calibration: tuple[Calibration, ...]
     unseen_count: int = 0
     values_count: int = 0
-    looked_back: tuple[Dated, ...] = ()
+    looked_back: tuple[Dated, ...] | None = None
 
     @property
     def weeks(self) -> float:
@@ -69,7 +70,7 @@ def document(report: Report) -> dict[str, Any]:
         "calibration": [_calibration(row) for row in report.calibration],
         "faults": [_fault(each) for each in found],
         "alarms_without_fault": [_alarm(alarm) for alarm in report.alone],
-        "looking_back": [_dated(change) for change in report.looked_back],
+        "looking_back": None if report.looked_back is None else [_dated(change) for change in report.looked_back],
     }
 
 
@@ -128,8 +129,9 @@ def table(report: Report) -> str:
         f"  {alarm.index} {alarm.type or ''} at {alarm.place}, {format_time(alarm.ts)}"
         for alarm in report.alone[:TOLD_MAX]
     ]
-    lines += ["", f"{len(report.looked_back)} changes found looking back"]
-    lines += [_looked_back(change) for change in report.looked_back[:TOLD_MAX]]
+    if report.looked_back is not None:
+        lines += ["", f"{len(report.looked_back)} changes found looking back"]
+        lines += [_looked_back(change) for change in report.looked_back[:TOLD_MAX]]
     if report.calibration:
         lines += ["", f"{'forecasts of':<24}{'values':>9}{'in 50 %':>9}{'in 80 %':>9}{'in 95 %':>9}{'CRPS':>7}"]
         lines += [_forecast(row) for row in report.calibration]

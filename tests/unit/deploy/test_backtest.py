@@ -126,7 +126,7 @@ def test_the_past_goes_through_the_filter_again(past: tuple[Path, MemoryHistoria
     assert alarm is not None
     assert 0 < alarm.ts - fault.onset < 900
     assert (report.alone, report.values_count) == ((), 100)
-    (change,) = report.looked_back
+    (change,) = report.looked_back or ()
     assert (change.place, change.index, change.ts) == ("hall/mk4", "energy_w", fault.onset - 60.0)
 
 
