@@ -113,9 +113,11 @@ def _silence(row: Mapping[str, Any]) -> Iterator[Line]:
         yield Line("silence", True, f"it is missed after {limit_s:.0f} s without a word")
     elif row["cadence_s"] == 0:
         yield Line("silence", True, "its silence means nothing: cadence_s = 0 in the plant file")
-    elif row["state"] != State.OFFLINE:
+    elif row["cadence_s"] is None and row["state"] != State.OFFLINE:
         step = "say how often it speaks: cadence_s in the plant file"
         yield Line("silence", True, "it is not missed now: it is at rest, or its rhythm is not known yet", step)
+    elif row["state"] != State.OFFLINE:
+        yield Line("silence", True, "it is not missed now: as it is, it need not speak")
 
 
 def _words(heard: Heard) -> Iterator[Line]:

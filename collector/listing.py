@@ -107,7 +107,7 @@ def _job(record: Device | None) -> dict[str, Any] | None:
 
 
 def _sighted(seen: Sighting) -> dict[str, Any]:
-    words = dict.fromkeys(("state_since", "why", "lag_s", "skew_s", "jitter_s", "job"))
+    words = dict.fromkeys(("state_since", "why", "lag_s", "skew_s", "jitter_s", "cadence_s", "silent_after_s", "job"))
     return {
         "device": seen.id,
         "place": None,
@@ -116,7 +116,6 @@ def _sighted(seen: Sighting) -> dict[str, Any]:
         **words,
         "last_seen": format_time(seen.last_at),
         "dialect": seen.dialect,
-        "cadence_s": None,
         "missing_count": 0,
         "numbered": False,
         "account": dict.fromkeys(WORDS, 0),

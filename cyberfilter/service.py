@@ -52,7 +52,6 @@ CHECKPOINT_EVERY_S: Final = 60.0
 CHECKPOINT_BYTES_A_S: Final = 100_000
 """What checkpoints write on average at most (bytes a second), for disks wear out: a larger one waits longer."""
 T = TypeVar("T")
-ACTIONS_PER_TURN_MAX: Final = 100
 CLEARED_AT_START_MAX: Final = 200
 """Closed alerts whose topics are cleared once more at the start: a kill may have come between."""
 
@@ -94,11 +93,11 @@ class Cyberfilter:
             known.id: msgspec.convert(known.body, Intervention) for known in kept if known.kind == INTERVENTION
         }
         self._pending: list[Entry] = []
-        self._dirty, self._due_s = False, float("-inf")
+        self._dirty, self._due_s, self._broken = False, float("-inf"), False
         self._trouble: dict[str, str] = {}
-        self._broken = False
         facts.passed(READER, self._n)
         self._ears = Ears(bus, root)
+        self._recover()
         self._restate()
 
     def turn(self, wait_s: float) -> int:
@@ -232,7 +231,7 @@ class Cyberfilter:
         """Return what a slow loop's step says of the floor, between two turns; what it `changes` is kept."""
         with self._lock:
             if changes:
-                self._dirty, self._due_s = True, float("-inf")
+                self._changed()
             return step(self._floor)
 
     def figures(self) -> list[Figure]:
@@ -262,11 +261,26 @@ class Cyberfilter:
             self._commit()
             self._publisher.flush(float("inf"))
 
+    def _recover(self) -> None:
+        """Accept what a person closed right before a kill, then go in silence through the facts whose events are kept.
+
+        So whoever acts next acts on what was said last.
+        """
+        newest: dict[tuple[str, str | None], Alert] = {}
+        for alert in self._book.all():
+            newest.setdefault((alert.device or alert.place, alert.index), alert)
+        for alert in newest.values():
+            self._settle(alert)
+        while self._n < self._said_n:
+            numbered, _ = self._read(0.0)
+            if "facts" in self._trouble:
+                return  # the turns go on with it
+            self._take(numbered)
+
     def _restate(self) -> None:
         """Publish what is open, and clear what was closed last: a kill may have come before it was said."""
         closed = [alert for alert in self._book.all() if alert.state is AlertState.CLOSED]
         for alert in closed[:CLEARED_AT_START_MAX]:
-            self._settle(alert)
             self._publisher.clear(alert)
         for alert in self._book.open():
             self._say(alert)
@@ -275,13 +289,17 @@ class Cyberfilter:
                 self._publisher.index(device, value)
 
     def _settle(self, alert: Alert) -> bool:
-        """Take a closed alert's level as the usual one, unless the index came back or another alert is open for it."""
-        if alert.state is not AlertState.CLOSED or alert.index is None:
+        """Take a closed alert's level as the usual one, unless the index came back."""
+        if alert.state is not AlertState.CLOSED or alert.index is None or alert.returned_at is not None:
             return False
-        another = self._book.find(alert.device or alert.place, alert.index) is not None
-        accepted = not another and self._floor.accept(alert.place, alert.device, alert.index)
-        self._dirty = self._dirty or accepted
+        accepted = self._floor.accept(alert.place, alert.device, alert.index)
+        if accepted:
+            self._changed()
         return accepted
+
+    def _changed(self) -> None:
+        """Note that something other than facts changed what is remembered: it is kept before anything more is said."""
+        self._dirty, self._due_s = True, float("-inf")
 
     def _read(self, wait_s: float) -> tuple[Sequence[Numbered], float]:
         """Return new facts, and how long to wait for actions instead: where no fact can be taken, the whole wait."""
@@ -295,6 +313,8 @@ class Cyberfilter:
             self._trouble["facts"] = str(error)
             return (), wait_s
         self._trouble.pop("facts", None)
+        if silent > 0 and not found:
+            self._said_n = self._n  # another log: what comes under these numbers was never judged
         return found, 0.0
 
     def _take(self, numbered: Sequence[Numbered]) -> None:

@@ -171,4 +171,5 @@ def _line(row: Recall) -> str:
 
 def _forecast(row: Calibration) -> str:
     covers = "".join(f"{100 * cover:>7.1f} %" if math.isfinite(cover) else f"{'–':>9}" for cover in row.cover)
-    return f"{row.index:<24}{row.count:>9}{covers}{row.crps_ratio:>7.2f}"
+    ratio = f"{row.crps_ratio:>7.2f}" if math.isfinite(row.crps_ratio) else f"{'–':>7}"
+    return f"{row.index:<24}{row.count:>9}{covers}{ratio}"

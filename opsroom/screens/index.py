@@ -163,7 +163,7 @@ def _bar(bar: Bar) -> Any:
 def _usual(found: Belief, words: Words) -> Any:
     if not found.usual:
         return _muted("belief.no_usual", words)
-    by = "file" if any(one.by == "file" for one in found.usual) else found.usual[0].by
+    by = next((one.by for one in found.usual if one.by in {"nothing", "target"}), "file")
     heads = [words.say(f"belief.table.{name}") for name in (by, "level", "count")]
     top = html.Thead(html.Tr([html.Th(head, scope="col") for head in heads]))
     table = html.Table([top, html.Tbody([_level(row) for row in usual(found, words)])])

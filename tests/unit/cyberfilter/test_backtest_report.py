@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 
 import pytest
@@ -43,6 +44,13 @@ def test_the_table_says_what_was_found_and_how_soon() -> None:
     assert "3 faults, 4 more came while nothing was measured" in text
     assert "1 alarms without a fault: 1.00 per 50 machines and week (95 % interval 0.03 to 5.57)" in text
     assert re.search(r"energy_w +900 +48.0 % +79.0 % +94.0 % +0.71", text)
+
+
+def test_what_is_not_known_of_forecasts_is_a_dash() -> None:
+    unknown = Calibration("availability_ratio", 1, 20, (math.nan, math.nan, 0.9), (math.nan,) * 10, math.nan)
+    report = REPORT._replace(calibration=(unknown,))
+    assert re.search(r"availability_ratio +20 +– +– +90.0 % +–", table(report))
+    assert "nan" not in page(report)
 
 
 def test_without_a_truth_nothing_is_called_false() -> None:

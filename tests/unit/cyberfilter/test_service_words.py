@@ -120,6 +120,10 @@ def test_three_printers_whose_energy_rises_with_the_mains_are_one_alert_at_their
     assert hall.service.alerts(is_open=True) == []
 
 
+def remembered(workshop: Workshop) -> bytes:
+    return pack(workshop.service._floor.memory(0, []))
+
+
 def lived(checkpoint: Checkpoint, how: str) -> tuple[bytes, list[Entry], list[Alert]]:
     """Return memory, entries and alerts of a printer with a fault that comes and goes, and a level that is accepted."""
     workshop = Workshop()
@@ -141,7 +145,7 @@ def lived(checkpoint: Checkpoint, how: str) -> tuple[bytes, list[Entry], list[Al
             workshop.service.close()
         if how != "undisturbed":
             workshop.restart().turn(0.0)
-    return pack(workshop.service._floor.memory(0, [])), workshop.journal.entries(), workshop.service.alerts()
+    return remembered(workshop), workshop.journal.entries(), workshop.service.alerts()
 
 
 def test_stops_and_kills_change_nothing_of_what_is_remembered_and_said(schooling) -> None:
@@ -157,6 +161,59 @@ def test_a_kill_right_after_a_person_closed_an_alert_accepts_its_level_at_the_sa
     (alert,) = trained.service.alerts(is_open=True)
     monkeypatch.setattr(trained.service, "_commit", lambda **_: None)
     trained.service.act(alert.id, Action.CLOSE)
-    accepted = pack(trained.service._floor.memory(0, []))
+    accepted = remembered(trained)
     trained.restart().turn(0.0)
-    assert pack(trained.service._floor.memory(0, [])) == accepted
+    assert remembered(trained) == accepted
+
+
+@pytest.fixture
+def steady(trained) -> Workshop:
+    """One whose next checkpoint is a minute off, so that a kill leaves facts between it and what was said."""
+    trained.run(1)
+    return trained
+
+
+def test_a_kill_after_a_seen_alert_returned_does_not_take_the_fault_as_usual(steady) -> None:
+    steady.run(12, effort_w=37.5)
+    (alert,) = steady.service.alerts(is_open=True)
+    steady.service.act(alert.id, Action.ACKNOWLEDGE)
+    steady.run(12)
+    assert [known.state for known in steady.service.alerts()] == ["closed"]
+    undisturbed = remembered(steady)
+    steady.restart().turn(0.0)
+    assert remembered(steady) == undisturbed
+
+
+def test_a_kill_does_not_accept_a_level_for_an_alert_that_was_closed_before_it_was_reached(steady) -> None:
+    steady.run(12, effort_w=37.5)
+    (first,) = steady.service.alerts(is_open=True)
+    steady.service.act(first.id, Action.CLOSE)
+    steady.run(40, effort_w=37.5)
+    steady.run(10, effort_w=47.5)
+    (second,) = steady.service.alerts(is_open=True)
+    steady.service.act(second.id, Action.ACKNOWLEDGE)
+    steady.run(12, effort_w=37.5)
+    assert steady.service.alerts(is_open=True) == []
+    undisturbed = remembered(steady)
+    steady.restart().turn(0.0)
+    assert remembered(steady) == undisturbed
+
+
+def test_an_alert_that_is_closed_right_after_a_kill_has_its_level_accepted(steady) -> None:
+    steady.run(12, effort_w=37.5)
+    (alert,) = steady.service.alerts(is_open=True)
+    steady.restart()
+    steady.service.act(alert.id, Action.CLOSE)
+    steady.run(40, effort_w=37.5)
+    assert steady.service._floor.machines["mk4-01"].watches["heater_effort_w"].whole.mean == pytest.approx(37.5, abs=1)
+
+
+def test_facts_of_a_log_that_ends_before_what_was_said_are_not_passed_over_in_silence(steady) -> None:
+    kept = len(steady.log.batches)
+    steady.state(State.FAULT, steady.clock.at + 1)
+    steady.state(State.RUNNING, steady.clock.at + 60)
+    (alert,) = steady.service.alerts()
+    del steady.log.batches[kept:]
+    steady.restart()
+    steady.state(State.FAULT, steady.clock.at + 7_200)
+    assert [known.id for known in steady.service.alerts(is_open=True)] != [alert.id]

@@ -192,6 +192,11 @@ def test_files_are_called_by_their_names_and_targets_by_their_degrees() -> None:
     assert [row.name for row in usual(belief(), catalogue("es"))] == ["215 °C (ahora)"]
 
 
+@pytest.mark.parametrize("by", ["nothing", "target", "file", "unnamed", "no_job"])
+def test_every_sort_of_regime_has_a_page(by: str) -> None:
+    assert EN.say("belief.table.level") in page(ANSWER | {"usual": [HEATER | {"by": by}]})
+
+
 def test_usual_levels_are_drawn_on_one_scale_with_the_present_level() -> None:
     low = {**HEATER, "regime": 200.0, "now": False, "mean": 20.5, "count": 39, "ripe": False}
     here, other = usual(belief(usual=[HEATER, low], level=26.0), EN)
