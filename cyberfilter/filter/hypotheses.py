@@ -41,7 +41,7 @@ LOOK_BACK: Final = 100
 """A change this many values old is the base that newer ones are told from."""
 YOUNG: Final = 8
 """In so few values nothing but a change moves a level far."""
-WORTH: Final = 0.05
+WORTH: Final = 0.03
 """What a change was is read where it is more probable than this: less is never told (hypothesis_words.py)."""
 _RINGS: Final = slice(0, FREE.start)
 _WIDEST: Final = RINGS[LEVEL].stop

@@ -13,7 +13,7 @@
 
 The first that holds is said. `change` has the likeliest sort from .5 on and until it is below .2: an operator may look,
 nobody is called, and evidence may ripen (a drift is first taken for a step, then corrected). Where the noise was
-learned, P(a change) is the square root of what the hypotheses' weights say, as odds: they take one speed of
+learned, P(a change) is, as odds, a power of .42 of what the hypotheses' weights say: they take one speed of
 wandering and one shape of noise for certain; a step or slope within the last eight values counts fully. A series whose
 first values are still being collected is unsure, and one that is still learning is never more than that, unless it has
 adopted what like series learned (learned.py). The words stuck and season have rules of their own, before and around
@@ -42,8 +42,8 @@ _OVER: Final = fixed(0.2)
 _FREQUENT: Final = 2.0
 """Outliers are more frequent than usual from so many times the profile's share on."""
 _TINY: Final = fixed(TINY)
-_TRUST: Final = 0.5
-"""The power of the odds that the hypotheses' weights are worth: their square root."""
+_TRUST: Final = 0.42
+"""The power of the odds that the hypotheses' weights are worth."""
 _STAYS: Final = 0.98
 """A rate of counts with a higher adaptivity does not wander."""
 _WORDS: Final = np.array(

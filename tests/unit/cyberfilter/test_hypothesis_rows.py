@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cyberfilter.filter import Bank, Prior
+from cyberfilter.filter import Bank, Prior, hypotheses, hypothesis_words
 from cyberfilter.filter.hypothesis_rows import _AT as AT
 from cyberfilter.filter.hypothesis_rows import HEIGHT
 
@@ -140,3 +140,10 @@ def test_a_checkpoint_of_one_filter_is_not_one_of_the_other():
     assert Bank.load(kept.save()).save() == kept.save()
     assert Bank.load(classic.save()).save() == classic.save()
     assert kept.save() != classic.save()
+
+
+def test_whatever_probability_may_be_told_is_read():
+    """The weights' odds are tempered, so a small probability of theirs can be told: what it was has to be known."""
+    least_told = float(hypothesis_words._OVER)
+    odds = (least_told / (1.0 - least_told)) ** (1.0 / hypothesis_words._TRUST)
+    assert odds / (1.0 + odds) > hypotheses.WORTH
