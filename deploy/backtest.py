@@ -7,7 +7,7 @@ import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,7 @@ from collector.contract.reading import Batch
 from collector.contract.tree import Plant
 from cyberfilter.backtest.faults import Due, Fault, match, size_sigma
 from cyberfilter.backtest.forecasts import calibration
-from cyberfilter.backtest.lookback import looking_back
+from cyberfilter.backtest.lookback import Dated, looking_back
 from cyberfilter.backtest.report import Report
 from cyberfilter.indices.catalogue import CATALOGUE
 from cyberfilter.indices.fold import Value
@@ -46,6 +46,9 @@ WAITS: Final = frozenset({State.WAITING_PERSON, State.STARVED})
 POINTS_MAX: Final = 2_000_000
 ROUND_S: Final = 6 * 3_600.0
 
+JUDGING: Final = 0.9
+"""Share of the work that judging is; looking back is the rest."""
+
 Tell = Callable[[float], None]
 """Hears how far it is, 0..1."""
 
@@ -65,7 +68,7 @@ def simulated(
     judging = Judging(plant_of(story), filter_name=filter_name)
     start, end = EPOCH_S, EPOCH_S + weeks * WEEK_S
     before = start - history_days * 86_400.0
-    whole_s = end - before
+    whole_s = (end - before) / JUDGING
     for _ in judging.learn(_told(generate(story, before, start), before, whole_s, tell)):
         pass
     truth = Truth()
@@ -74,7 +77,7 @@ def simulated(
     while together := list(islice(coming, BATCHES_AT_ONCE)):
         judging.hear(together)
     title = f"{story.name}, seed {seed}"
-    return _report(title, filter_name, judging, start, end, faults(truth.entries, end, period_s=PERIOD_S))
+    return _report(title, filter_name, judging, start, end, faults(truth.entries, end, period_s=PERIOD_S), tell)
 
 
 def replayed(
@@ -97,9 +100,9 @@ def replayed(
         until = bisect_left(values, values[at].value.ts + ROUND_S, key=lambda closed: closed.value.ts)
         judging.note(judging.floor.rejudge(values[at:until], places, mode="live"))
         at = until
-        tell(at / len(values))
+        tell(JUDGING * at / len(values))
     true = faults([entry for entry in known if judged_from <= entry.ts < end], end) if known is not None else None
-    return _report(title, filter_name, judging, judged_from, end, true)
+    return _report(title, filter_name, judging, judged_from, end, true, tell)
 
 
 def _values(historian: Historian, plant: Plant, start: float, end: float) -> list[Closed]:
@@ -190,18 +193,20 @@ def faults(entries: Sequence[TruthEntry], end: float, *, period_s: float = 0.0) 
 
 
 def _report(  # noqa: PLR0917 - both ways end here
-    title: str, filter_name: FilterName, judging: Judging, start: float, end: float, true: Sequence[Fault] | None
-) -> Report:
+    title: str, filter_name: FilterName, judging: Judging, start: float, end: float, true: Sequence[Fault] | None,
+    tell: Tell,
+) -> Report:  # fmt: skip
     rows = [row for row in judging.rows if start <= row.ts <= end]
     alarms = [alarm for alarm in judging.alarms if start <= alarm.ts <= end]
     series = _series(rows)
     seen, unseen_count = _sized(true or (), series)
     matched = match(seen, alarms, after_s=after_s)
     alone = tuple(alarm for alarm in matched.false if alarm.index not in EVERYDAY)
-    looked_back = [
-        looking_back(place, CATALOGUE[index], times, values) for (place, index), (times, values) in series.items()
-    ]
-    changed = sorted(chain.from_iterable(looked_back), key=lambda change: (change.ts, change.place, change.index))
+    changed: list[Dated] = []
+    for nth, ((place, index), (times, values)) in enumerate(series.items()):
+        tell(JUDGING + (1.0 - JUDGING) * nth / len(series))
+        changed += looking_back(place, CATALOGUE[index], times, values)
+    changed.sort(key=lambda change: (change.ts, change.place, change.index))
     return Report(
         title, filter_name, len(judging.plant.machines), start, end,
         tuple(matched.found) if true is not None else None, alone, tuple(calibration(rows)), unseen_count, len(rows),
