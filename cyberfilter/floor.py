@@ -27,6 +27,7 @@ from cyberfilter.checkpoint import VERSION, MachineMemory, Memory
 from cyberfilter.contract.index import Forecast, IndexValue
 from cyberfilter.contract.intervention import Intervention, Sort
 from cyberfilter.families import Families
+from cyberfilter.filter.transform import TRANSFORMS
 from cyberfilter.indices.catalogue import CATALOGUE
 from cyberfilter.indices.fold import believed, close, take
 from cyberfilter.indices.revision import Beyond, note
@@ -134,7 +135,7 @@ class Floor:
     def foretell(self, said: Intervention) -> list[str]:
         """Keep a person's word for the next values of the index at its place; returns the devices that it is about.
 
-        Raises Refusal `unknown_index` where no machine at the place has that index.
+        Raises Refusal `unknown_index` where no machine at the place has that index, `off_scale`, `too_many`.
         """
         devices = [
             device
@@ -143,12 +144,13 @@ class Floor:
         ]
         if not devices:
             raise Refusal("unknown_index", f"there is no index {said.index[:80]!r} at {said.place[:200]!r}")
+        scale = TRANSFORMS[CATALOGUE[said.index].transform]
+        if said.action is Sort.LEVEL and scale.is_off(said.mean or 0.0):
+            raise Refusal("off_scale", f"mean = {said.mean:g} is not within {scale.low:g}..{scale.high:g}")
         for device in devices:
             told = self.machines[device].foretold.setdefault(said.index, [])
             if len(told) >= FORETOLD_MAX:
-                raise Refusal(
-                    "too_many", f"{said.index} at {said.place} has {FORETOLD_MAX} interventions still to come"
-                )
+                raise Refusal("too_many", f"{said.index} at {said.place} has {FORETOLD_MAX} interventions to come")
             told.append(said)
         return devices
 

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from collector.contract.errors import Refusal
 from collector.contract.ports import Historian
 from cyberfilter.contract.index import IndexValue
+from cyberfilter.filter.transform import TRANSFORMS
 from cyberfilter.indices.catalogue import Index
 from cyberfilter.outlook.horizon import Outlook, outlook
 from cyberfilter.outlook.worth import refusal
@@ -62,7 +63,8 @@ def future(historian: Historian, value: IndexValue, row: Index, horizon: str) ->
     found = outlook(times, values, horizon=ahead, cadence_s=step_s, season_period=season)
     if not found.worth.better:
         raise refusal(found.worth, found.n, "a day", "" if row.unit == "1" else f" {row.unit}")
-    return found
+    scale = TRANSFORMS[row.transform]
+    return found._replace(mean=scale.ended(found.mean), lo=scale.ended(found.lo), hi=scale.ended(found.hi))
 
 
 def _past(

@@ -35,6 +35,7 @@ from deploy.summary import in_words, summary
 from deploy.supervisor import Supervisor
 from deploy.web import Port, Service, application, check_port
 from deploy.where import Running, as_json, tell
+from firmware_sim.control import HttpSwitch
 from firmware_sim.fleet import Fleet
 from firmware_sim.history import generate
 from firmware_sim.scenario import Scenario, faults_of
@@ -64,6 +65,7 @@ class Wish:
     folder: Path
     lasts_s: float | None
     summary: Path | None
+    control: int | None
     say: Callable[[str], None]
 
 
@@ -259,6 +261,9 @@ class _Demo:
             root=self.collected.collector.ways.root,
             meters_kwh=self.meters_kwh,
         )
+        if self.wish.control is not None:
+            control = self._stack.enter_context(HttpSwitch(fleet, self.wish.control))
+            self.wish.say(f"faults are switched at http://127.0.0.1:{control.port}")
         works: dict[str, Callable[[], None]] = {"machines": partial(fleet.run, self._halt)}
         for dialect in DIALECTS:
             works[dialect] = partial(speak, dialect, self.broker.address, self.clock, self._halt)

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from itertools import takewhile
 from typing import Any, Final, NamedTuple, Protocol
 
 import uvicorn
@@ -20,6 +21,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from collector.contract.errors import Misconfigured, Refusal, Unavailable
 from collector.contract.figure import Figure
@@ -139,7 +141,14 @@ async def _invalid_problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, f"{where} = {str(first.get('input'))[:80]!r}: {first['msg']}")
+    match first["type"]:
+        case "missing":
+            detail = f"{where} is missing"
+        case "json_invalid":
+            detail = f"the body is not JSON: {first['ctx']['error']}"
+        case _:
+            detail = f"{where} = {str(first.get('input'))[:80]!r}: {first['msg']}"
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
 
 
 async def _refusal_problem(_: Request, error: Exception) -> Response:
@@ -162,7 +171,15 @@ async def _own_problem(request: Request, _: Exception) -> Response:
 
 
 async def _nothing_there(request: Request) -> Response:
-    return problem(HTTPStatus.NOT_FOUND, f"there is nothing at {request.url.path}")
+    path = request.url.path
+    ours = list(takewhile(lambda route: getattr(route, "endpoint", None) is not _nothing_there, request.app.routes))
+    tried = {method: {**request.scope, "method": method} for method in _METHODS}
+    fits = [name for name, scope in tried.items() if any(each.matches(scope)[0] is Match.FULL for each in ours)]
+    if not fits:
+        return problem(HTTPStatus.NOT_FOUND, f"there is nothing at {path}")
+    allowed = ", ".join(fits)
+    answer = problem(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method} is none of {allowed}, which {path} knows")
+    return _with_headers(answer, {"Allow": allowed})
 
 
 _ANSWERS: Final = (

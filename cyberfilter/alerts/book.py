@@ -83,7 +83,8 @@ class Book:
             fresh = _fresh(whose, signal, now=now, plant=plant, present=present)
             return [] if fresh.id in self._alerts else [raise_entry(fresh)]
         if signal.how is not None and step(alert.state, signal.how) is not None:
-            body = {"why": why(signal, plant.name(whose.place)), "facts": signal.facts, "kind": signal.kind}
+            said = _no_less_sure(signal, alert)
+            body = {"why": why(said, plant.name(whose.place)), "facts": said.facts, "kind": said.kind}
             return [entry(alert, signal.how, ts=now, key=key, body=body)]
         if step(alert.state, Happening.AGAIN) is None:
             return []
@@ -109,6 +110,14 @@ def _is_another(alert: Alert, begins: Begins, now: float) -> bool:
     if begins.facts.get("cause") != alert.facts.get("cause"):
         return True
     return now - alert.returned_at > AGAIN_S_MAX[begins.alert_class]
+
+
+def _no_less_sure(again: Begins, alert: Alert) -> Begins:
+    """Return the signal as sure as the alert was: a level that the filter has got used to has changed all the same."""
+    before, now = (facts.get("probability") for facts in (alert.facts, again.facts))
+    if before is None or now is None:
+        return again
+    return again._replace(facts={**again.facts, "probability": max(float(before), float(now))})
 
 
 def _fresh(whose: Whose, begins: Begins, *, now: float, plant: Plant, present: Mapping[str, int]) -> Alert:

@@ -313,8 +313,8 @@ class Bank:
         clock = self._columns.row(memory.AT["clock"], index)
         transform = self._rules.transform
         wrong = ~((times > clock) & (times < _NEVER)) | (np.abs(values) > _LARGEST)
-        if not (transform.clipped or transform.plain):
-            wrong |= values < transform.low
+        if not transform.plain:
+            wrong |= transform.is_off(values)
         if is_any(wrong):
             at = int(wrong.argmax())
             raise self._refusal(int(index[at]), float(times[at]), float(clock[at]), float(values[at]))
@@ -327,10 +327,9 @@ class Bank:
             return Refusal("not_later", f"time_s = {time_s} is not later than the last time {clock_s} {where}")
         if abs(value) > NUMBER_ABS_MAX:
             return Refusal("off_scale", f"value = {value} is beyond {NUMBER_ABS_MAX:g} {where}")
-        transform = self._rules.transform
-        return Refusal(
-            "off_scale", f"value = {value} is below {transform.low:g}, the least of {transform.name} {where}"
-        )
+        scale = self._rules.transform
+        side, end, of = ("below", scale.low, "least") if value < scale.low else ("above", scale.high, "most")
+        return Refusal("off_scale", f"value = {value} is {side} {end:g}, the {of} of {scale.name} {where}")
 
 
 _HEIGHTS: Final = {"classic": memory.HEIGHT, "hypotheses": hypothesis_rows.HEIGHT}

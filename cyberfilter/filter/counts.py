@@ -274,8 +274,8 @@ def _odds_stretch(z: Floats) -> Floats:
     return np.asarray(p * (1.0 - p))
 
 
-_LOG: Final = Transform("counts", 0.0, np.inf, False, _log, _exp, _exp)
-_LOGIT: Final = Transform("binary", 0.0, 1.0, True, _log_odds, _odds_back, _odds_stretch)
+_LOG: Final = Transform("counts", 0.0, np.inf, 0.0, _log, _exp, _exp)
+_LOGIT: Final = Transform("binary", 0.0, 1.0, 0.0, _log_odds, _odds_back, _odds_stretch)
 OBSERVED: Final = {
     "counts": Observed(_LOG, begin_counts, forecast_counts, noise_counts, scored_counts, True, weigh_counts),
     "binary": Observed(_LOGIT, begin_binary, forecast_binary, noise_binary, scored_binary, False, weigh_binary),

@@ -46,10 +46,10 @@ def check(notice: Notice, series: Sequence[int], started: Bools, transform: Tran
     """Raise the Refusal that names the action, or the first series whose notice cannot be."""
     if notice.action not in ACTIONS:
         raise Refusal("bad_action", f"action = {notice.action!r} is none of {', '.join(ACTIONS)}")
-    level_low = transform.low if notice.action == A_LEVEL and not transform.clipped else -np.inf
+    is_off = transform.is_off(notice.mean) & (notice.action == A_LEVEL)
     for reason, wrong, name, figures, bound in (
         ("bad_mean", ~(np.abs(notice.mean) <= NUMBER_ABS_MAX), "mean", notice.mean, f"within ±{NUMBER_ABS_MAX:g}"),
-        ("bad_mean", notice.mean < level_low, "mean", notice.mean, f"at least {level_low:g} ({transform.name})"),
+        ("bad_mean", is_off, "mean", notice.mean, f"a level of {transform.name}"),
         ("bad_mean", (notice.mean != 0) & (notice.action not in _WITH_MEAN), "mean", notice.mean, "0 with this action"),
         ("bad_sd", ~((notice.sd >= 0) & (notice.sd <= NUMBER_ABS_MAX)), "sd", notice.sd, "a number of 0 or more"),
         ("bad_sd", (notice.sd != 0) & (notice.action == IGNORE), "sd", notice.sd, "0 with this action"),
@@ -83,7 +83,7 @@ def _on_scale(level: Floats, notice: Notice, transform: Transform) -> tuple[Floa
     here = notice.mean if notice.action == A_LEVEL else transform.back(level) + notice.mean
     at = forward(here)
     spread = np.maximum(forward(here + notice.sd) - at, 0.0)
-    if transform.clipped:  # at the upper end of the scale there is room below alone
+    if transform.high < np.inf:  # at the upper end of the scale there is room below alone
         spread = np.maximum(spread, at - forward(here - notice.sd))
     moved = at if notice.action == A_LEVEL else at - forward(transform.back(level))
     return moved, spread * spread

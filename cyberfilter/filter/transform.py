@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from cyberfilter.filter.model import Floats
 
@@ -20,15 +21,15 @@ _LOG_MAX: Final = 690.0
 class Transform(NamedTuple):
     """A scale: `forward` and `back` undo each other within low..high, `stretch` is the derivative of `back`.
 
-    `back` takes any number: what lies beyond the scale's ends (a band may) comes back as the end. `clipped` says
-    that a value outside low..high is taken as the end (a ratio of 1.02 as 1); where it is not, it is refused.
+    `back` takes any number: what lies beyond the scale's ends (a band may) comes back as the end. A value outside
+    low..high by no more than `slack` is taken as the end (a ratio of 1.02 as 1); by more (a percentage) it is refused.
     `noise_least` is a variance on the scale that a learned noise stays above: chance alone gives so much.
     """
 
     name: str
     low: float
     high: float
-    clipped: bool
+    slack: float
     forward: Callable[[Floats], Floats]
     back: Callable[[Floats], Floats]
     stretch: Callable[[Floats], Floats]
@@ -38,6 +39,15 @@ class Transform(NamedTuple):
     def plain(self) -> bool:
         """Whether the scale is the value's own."""
         return self.back is _same
+
+    def is_off(self, value: ArrayLike) -> NDArray[np.bool_]:
+        """Tell which values are not of this scale; NaN, which is missing, is none of them."""
+        x = np.asarray(value, dtype=np.float64)
+        return np.asarray((x < self.low - self.slack) | (x > self.high + self.slack))
+
+    def ended(self, values: Sequence[float]) -> tuple[float, ...]:
+        """Return the values, those beyond the scale's ends as the end: no share is above 1."""
+        return tuple(np.clip(values, self.low, self.high).tolist())
 
 
 def _same(x: Floats) -> Floats:
@@ -92,15 +102,15 @@ def _share(z: Floats) -> Floats:
 
 
 _SHIPPED: Final = (
-    Transform("none", -np.inf, np.inf, False, _same, _same, _one),
+    Transform("none", -np.inf, np.inf, 0.0, _same, _same, _one),
     # Beer's inverse sine: the spread of a ratio is even on it (Brain of the Firm, ch. 11).
-    Transform("arcsine", 0.0, 1.0, True, _arcsine, _sine_squared, _sine_of_double),
-    Transform("log", np.finfo(np.float64).tiny, np.inf, False, np.log, _exp, _exp),
-    Transform("sqrt", 0.0, np.inf, False, np.sqrt, _square, _double),
+    Transform("arcsine", 0.0, 1.0, 0.5, _arcsine, _sine_squared, _sine_of_double),
+    Transform("log", np.finfo(np.float64).tiny, np.inf, 0.0, np.log, _exp, _exp),
+    Transform("sqrt", 0.0, np.inf, 0.0, np.sqrt, _square, _double),
     # Anscombe (1948), Biometrika 35, 246-254: a Poisson count has variance 1 on it from a mean of 4 on, rare ones less.
-    Transform("counts", 0.0, np.inf, False, _anscombe, _anscombe_back, _anscombe_stretch, noise_least=0.25),
+    Transform("counts", 0.0, np.inf, 0.0, _anscombe, _anscombe_back, _anscombe_stretch, noise_least=0.25),
     # no scale makes yes and no even: their variance is p(1-p), and a run of no must not teach that there is none
-    Transform("binary", 0.0, 1.0, True, _share, _share, _one, noise_least=0.12),
+    Transform("binary", 0.0, 1.0, 0.0, _share, _share, _one, noise_least=0.12),
 )
 TRANSFORMS: Final = {transform.name: transform for transform in _SHIPPED}
 

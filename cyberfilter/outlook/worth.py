@@ -45,17 +45,19 @@ class Worth(NamedTuple):
 
 
 def refusal(past: Worth, count: int, ago: str, unit: str = "") -> Refusal:
-    """Return why a model that learned from `count` values is not told: `too_few`, or `no_better` with the errors.
+    """Return why a model that learned from `count` values is not told: `too_few`, or `no_better` (for sure).
 
     `ago` is what a season is called ("a day"), `unit` follows each figure.
     """
     if past.error is None or past.error_last is None:
         return Refusal("too_few", f"{count} values leave {past.origins} forecasts of the past: too few to go by")
+    rivals = [error for error in (past.error_last, past.error_season) if error is not None]
+    said = "that may be chance" if past.error < min(rivals) else "that is no better"
     season = "" if past.error_season is None else f", as {ago} ago {past.error_season:.3g}{unit}"
     return Refusal(
         "no_better",
         f"in {past.origins} forecasts of the past the model was wrong by {past.error:.3g}{unit}, "
-        f"saying as last {past.error_last:.3g}{unit}{season}: that is no better",
+        f"saying as last {past.error_last:.3g}{unit}{season}: {said}",
     )
 
 

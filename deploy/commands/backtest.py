@@ -46,7 +46,9 @@ def _arguments(parser: ArgumentParser) -> None:
 
 
 def _run(parsed: Namespace) -> int:
-    if parsed.history == (parsed.scenario is not None):
+    if parsed.history and parsed.scenario is not None:
+        raise Misconfigured(f"--history goes without SCENARIO ({parsed.scenario}); --data-dir names a folder")
+    if not parsed.history and parsed.scenario is None:
         raise Misconfigured("SCENARIO or --history: one of the two is needed")
     for name, value, low, high in (
         ("--weeks", parsed.weeks, 1 / 168, WEEKS_MAX),

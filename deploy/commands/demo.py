@@ -40,6 +40,9 @@ def _arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="where to keep files (default: a fresh folder)")
     parser.add_argument("--for", dest="lasts_s", type=float, metavar="SECONDS", help="end by itself, with a summary")
+    parser.add_argument(
+        "--control", type=int, metavar="PORT", help="take faults over HTTP on 127.0.0.1 (0: a free port)"
+    )
     parser.add_argument("--summary", type=Path, metavar="FILE.json", help="write the closing summary there too")
 
 
@@ -67,6 +70,7 @@ def _run(parsed: Namespace) -> int:
         folder=folder,
         lasts_s=parsed.lasts_s,
         summary=parsed.summary,
+        control=parsed.control,
         say=lambda text: print(text, flush=True),
     )
     without_ours = {name: value for name, value in os.environ.items() if not name.startswith("CYBERSYN_")}

@@ -162,8 +162,11 @@ def _only_numeric(names: list[str], rows: list[list[str]], time: str | None, fil
     if len(numeric) != 1:
         found = ", ".join(names[at] for at in numeric) or "none"
         raise Misconfigured(
-            f"{file}: --value is missing and not exactly one column is numeric (numeric: {found[:200]})"
+            f"{file}: --value is missing and not exactly one column is numeric (numeric: {found[:200]}; all, parted by "
+            f"commas: {' | '.join(names)[:200]})"
         )
+    if _is_number(names[numeric[0]]):
+        raise Refusal("no_header", f"{file}: the first line does not name columns: {names[numeric[0]][:80]}")
     return numeric[0]
 
 

@@ -94,6 +94,7 @@ export function alertSays(alert) {
   const told = [say(lacking ? `alert.class.${alert.class}` : key, facts).replace(/\s+([.;])/g, "$1")];
   if (file && !alert.index) told.push(say("alert.file", { file }));
   if (cause && (alert.kind !== "silence" || language === "en")) told.push(say("alert.cause", { cause: phrase(cause).replace(/\.$/, "") }));
+  if (alert.facts.members) told.push(say("alert.members", alert.facts));
   if (alert.pleases) told.push(say("alert.pleases"));
   return told.join(" ");
 }

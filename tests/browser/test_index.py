@@ -127,3 +127,11 @@ def test_a_new_value_makes_the_page_ask_again(page: Any, room: Any) -> None:
     row |= {"actuality": 27.7}
     room.plant.tell_index(1, "heater_effort_w", 27.7)
     page.locator("#index-now", has_text="27.7 W; expected from").wait_for(timeout=20_000)
+
+
+def test_an_alert_of_several_machines_names_them(page: Any, room: Any) -> None:
+    alert = room.plant.alerts["a1"]
+    alert["facts"] = {**alert["facts"], "members": "mk4-01, mk4-02", "count": 2.0, "like": 3.0}
+    room.plant.act("a1", "acknowledge", None)
+    page.goto(f"{room.url}/alerts")
+    page.get_by_text("2 of 3 machines together: mk4-01, mk4-02.").first.wait_for()

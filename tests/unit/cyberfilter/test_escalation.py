@@ -85,3 +85,17 @@ def test_returned_alerts_do_not_escalate() -> None:
     for one in known.entries(WHOSE, Ends("silence", 120.0, Happening.RETURN), now=120.0, plant=PLANT):
         known.add(one)
     assert pass_time(known, 1e6) == []
+
+
+def test_a_correction_is_no_less_sure_than_the_alert_was() -> None:
+    step = {"change": "step", "level": 37.5, "expected": 30.0, "lo": 27.0, "hi": 33.0, "size": 7.5}
+
+    def begins(probability: float, how: Happening | None) -> Begins:
+        facts = {**step, "probability": probability, "since": "1970-01-01T00:01:30.000Z"}
+        return Begins(AlertClass.ALGEDONIC, "energy_step", "energy_w", 90.0, facts, "energy_w", how)
+
+    known = Book(Book().entries(WHOSE, begins(0.98, None), now=100.0, plant=PLANT))
+    for one in known.entries(WHOSE, begins(0.16, Happening.CORRECT), now=1_000.0, plant=PLANT):
+        known.add(one)
+    (alert,) = known.open()
+    assert (alert.facts["probability"], "98% sure" in alert.why) == (0.98, True)

@@ -53,7 +53,7 @@ def test_the_pattern_of_a_day_is_gone_on_with() -> None:
 
 def test_of_a_walk_nothing_is_told_but_why() -> None:
     walk = 100 + np.cumsum(np.random.default_rng(3).normal(0, 1, 480))
-    with pytest.raises(Refusal, match=r"wrong by .* W, saying as last .* no better"):
+    with pytest.raises(Refusal, match=r"wrong by .* W, saying as last .*: that may be chance"):
         future(told(walk, ENERGY, 60.0), newest(ENERGY), ENERGY, "hours")
 
 
@@ -68,3 +68,11 @@ def test_little_history_is_told_as_such() -> None:
         future(told(np.ones(5), ENERGY, 60.0), newest(ENERGY), ENERGY, "hours")
     with pytest.raises(Refusal, match="too few to go by"):
         future(told(np.random.default_rng(4).normal(0, 1, 40), ENERGY, 60.0), newest(ENERGY), ENERGY, "hours")
+
+
+def test_a_share_is_not_expected_above_one() -> None:
+    rng = np.random.default_rng(1)
+    past = told(rng.choice((0.9, 1.0), 336), AVAILABILITY, 3600.0)
+    found = future(past, newest(AVAILABILITY), AVAILABILITY, "hours")
+    assert found.hi == (1.0,) * 6
+    assert all(lo < mean < 1.0 for lo, mean in zip(found.lo, found.mean, strict=True))

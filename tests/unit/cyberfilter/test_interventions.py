@@ -194,7 +194,8 @@ def test_the_same_series_twice_is_refused(filter_name):
         bank.accept([1, 1])
 
 
-def test_a_level_below_the_scale_is_refused(filter_name):
-    bank = Bank(1, prior=Prior(level=(0, 1), noise=(1, 5)), filter=filter_name, transform="log")
-    with pytest.raises(Refusal, match=r"mean = -1 .*log"):
-        bank.intervene([0], "level", [-1.0], [1.0])
+@pytest.mark.parametrize(("transform", "mean"), [("log", -1.0), ("arcsine", 7.0)])
+def test_a_level_off_the_scale_is_refused(filter_name, transform, mean):
+    bank = Bank(1, prior=Prior(level=(0, 1), noise=(1, 5)), filter=filter_name, transform=transform)
+    with pytest.raises(Refusal, match=rf"mean = {mean:g} is not a level of {transform}"):
+        bank.intervene([0], "level", [mean], [1.0])

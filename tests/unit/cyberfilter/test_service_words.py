@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from collector.contract.errors import Unavailable
+from collector.contract.errors import Refusal, Unavailable
 from collector.contract.event import State
 from collector.contract.ports import Checkpoint, Entry
 from cyberfilter.checkpoint import pack, unpack
@@ -45,6 +45,13 @@ def test_an_intervention_that_is_repeated_counts_once_and_outlives_a_kill(traine
     trained.run(10)
     trained.run(20, effort_w=37.5)
     assert trained.service.alerts() == []
+
+
+def test_a_level_that_the_index_cannot_have_is_refused_and_not_kept(trained) -> None:
+    wrong = intervention(ts=trained.clock.at, index="availability_ratio", action="level", mean=7.0)
+    with pytest.raises(Refusal, match=r"mean = 7 is not within 0\.\.1"):
+        trained.service.intervene(wrong)
+    assert list(trained.journal.entries()) == []
 
 
 def test_interventions_come_over_mqtt_and_wrong_ones_are_counted(trained) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cyberfilter.outlook.horizon import fit, outlook
-from cyberfilter.outlook.worth import Worth, worth
+from cyberfilter.outlook.worth import Worth, refusal, worth
 
 COUNT = 300
 TIMES = 60.0 * np.arange(COUNT)
@@ -69,3 +69,9 @@ def test_a_gap_of_more_than_half_a_horizon_is_no_truth() -> None:
 
 def test_too_few_forecasts_of_the_past_prove_nothing() -> None:
     assert past(np.random.default_rng(8).normal(0, 1, 40), horizon=18) == Worth(better=False, origins=3)
+
+
+@pytest.mark.parametrize(("error", "said"), [(1.0, "that may be chance"), (2.5, "that is no better")])
+def test_a_lead_that_may_be_chance_is_not_called_none(error: float, said: str) -> None:
+    past = Worth(better=False, origins=10, error=error, error_last=3.0, error_season=2.0)
+    assert refusal(past, 400, "a day").detail.endswith(f"as a day ago 2: {said}")

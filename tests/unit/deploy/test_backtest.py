@@ -81,7 +81,7 @@ def test_nothing_is_printed_of_a_quiet_run_and_a_table_of_another(
     ("words", "said"),
     [
         ([], "SCENARIO or --history: one of the two is needed"),
-        (["workshop", "--history"], "SCENARIO or --history: one of the two is needed"),
+        (["workshop", "--history"], "--history goes without SCENARIO (workshop); --data-dir names a folder"),
         (["workshop", "--weeks", "0"], "--weeks = 0 is not within 0.00595..520"),
         (["workshop", "--days-before", "-1"], "--days-before = -1 is not within 0..3660"),
         (["workshop", "--place", "nowhere"], "--place = 'nowhere': none of the machines of workshop stands there"),

@@ -122,6 +122,8 @@ def test_out_writes_the_same_lines_to_a_file(run, tmp_path):
         ("at,value\n5,1\n5,2\n", ["--time", "at"], Refusal, "row 2: time_s = 5.0 is not later"),
         ("1\n2\n", [], Refusal, "does not name columns"),
         ("", [], Refusal, "does not name columns"),
+        ("2026-01-01T00:00:00Z,1\n2026-01-01T00:01:00Z,2\n", [], Refusal, "does not name columns: 1"),
+        ("at;value\n1;3,5\n2;3,6\n", [], Misconfigured, "numeric: none; all, parted by commas: at;value"),
         (table(1), ["--profile", "hs1066"], Misconfigured, "hs1066"),
         (table(1), ["--transform", "cube"], Misconfigured, "cube"),
         (table(1), ["--filter", "arima"], Misconfigured, "neither 'classic' nor 'hypotheses'"),
@@ -130,6 +132,8 @@ def test_out_writes_the_same_lines_to_a_file(run, tmp_path):
         (table(1), ["--commission", "many"], Misconfigured, "--commission many"),
         (table(1), ["--variance-discount", "2"], Misconfigured, "variance_discount = 2"),
         (table(-1), ["--value", "value", "--transform", "log"], Refusal, "row 1: value = -1.0"),
+        (table(99.5), ["--value", "value", "--transform", "arcsine"], Refusal, "99.5 is above 1, the most of arcsine"),
+        (table(2), ["--value", "value", "--transform", "binary"], Refusal, "row 1: value = 2.0 is above 1"),
     ],
 )
 def test_an_error_is_one_line_that_names_the_word(run, text, options, error, word):

@@ -33,6 +33,10 @@ def client(trouble: list[str]) -> TestClient:
     def number(n: int) -> int:
         return n
 
+    @router.post("/api/v1/body")
+    def body(said: dict[str, int]) -> int:
+        return len(said)
+
     figures = [Figure("cybersyn_x", "counter", "x", 2, {"device": "a"}), Figure("cybersyn_y", "gauge", "y", 1)]
     service = Service("Test", [router], lambda: trouble[0] if trouble else None, lambda: figures)
     return TestClient(application(service, version="1"))
@@ -45,6 +49,7 @@ def client(trouble: list[str]) -> TestClient:
         ("/api/v1/refuse", 413, "3 bytes"),
         ("/api/v1/away", 503, "disk"),
         ("/api/v1/number?n=x", 422, "n = 'x'"),
+        ("/api/v1/number", 422, "query.n is missing"),
     ],
 )
 def test_errors_are_problem_documents(client: TestClient, path: str, status: int, word: str) -> None:
@@ -56,6 +61,17 @@ def test_errors_are_problem_documents(client: TestClient, path: str, status: int
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 def test_unknown_api_path_is_404_whatever_the_method(client: TestClient, method: str) -> None:
     assert client.request(method, "/api/nonesuch").status_code == 404
+
+
+def test_a_method_that_a_known_path_does_not_have_is_told_with_those_it_has(client: TestClient) -> None:
+    answer = client.delete("/api/v1/number")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
+    assert answer.json()["detail"] == "DELETE is none of GET, which /api/v1/number knows"
+
+
+def test_a_body_that_is_not_json_is_told_as_such(client: TestClient) -> None:
+    headers = {"content-type": "application/json"}
+    assert client.post("/api/v1/body", content="{", headers=headers).json()["detail"].startswith("the body is not JSON")
 
 
 def test_readiness_gives_its_reason(client: TestClient, trouble: list[str]) -> None:
