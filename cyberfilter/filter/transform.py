@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: AGPL-3.0-or-later
-"""Scales on which the noise of an index is even: none, arcsine, log, sqrt, counts, binary; there and back."""
+"""Scales on which the noise of an index is even: none, arcsine, minutes, log, sqrt, counts, binary; there and back."""
 
 from __future__ import annotations
 
@@ -105,6 +105,8 @@ _SHIPPED: Final = (
     Transform("none", -np.inf, np.inf, 0.0, _same, _same, _one),
     # Beer's inverse sine: the spread of a ratio is even on it (Brain of the Firm, ch. 11).
     Transform("arcsine", 0.0, 1.0, 0.5, _arcsine, _sine_squared, _sine_of_double),
+    # a share of an hour, known to the minute: at 1 no noise is smaller than rounding's, a minute by the root of 12
+    Transform("minutes", 0.0, 1.0, 0.5, _arcsine, _sine_squared, _sine_of_double, noise_least=1 / (60 * 12**0.5)),
     Transform("log", np.finfo(np.float64).tiny, np.inf, 0.0, np.log, _exp, _exp),
     Transform("sqrt", 0.0, np.inf, 0.0, np.sqrt, _square, _double),
     # Anscombe (1948), Biometrika 35, 246-254: a Poisson count has variance 1 on it from a mean of 4 on, rare ones less.

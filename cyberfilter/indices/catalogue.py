@@ -112,7 +112,7 @@ AVAILABILITY: Final = Index(
     formula="share of an hour's known time that was not spent in fault, waiting_person or offline",
     gate="the state was known for at least half of the hour",
     cadence_s=3600.0,
-    transform="arcsine",
+    transform="minutes",
     good=Good.HIGHER,
     materiality=Materiality(0.25, relative=False),
     capability=0.9,

@@ -27,7 +27,7 @@ _OPTIONS: Final = (
     ("--value", "COL", None, "column of values (may be left out where one column is numeric)"),
     ("--filter", "NAME", "hypotheses", "hypotheses or classic"),
     ("--profile", "NAME", "workshop", "workshop or hs1971"),
-    ("--transform", "NAME", "none", "none, arcsine, log, sqrt, counts (0, 1, 2 …) or binary (0 and 1)"),
+    ("--transform", "NAME", "none", "none, arcsine, minutes, log, sqrt, counts (0, 1, 2 …) or binary (0 and 1)"),
     ("--prior-level", "M,V", None, "mean and variance of the level before the first row, on the transformed scale"),
     (
         "--prior-slope",

@@ -192,6 +192,14 @@ def test_a_ratio_is_filtered_on_its_own_scale_and_shown_in_its_own_unit():
     assert all(0 <= row.forecast_lo95[0] <= row.forecast_mean[0] <= row.forecast_hi95[0] <= 1 for row in rows[2:])
 
 
+def test_quiet_nights_do_not_teach_a_share_of_hours_that_there_is_no_noise():
+    rng, bank = np.random.default_rng(4), Bank(1, transform="minutes", commission=250)
+    day = [rng.choice((1.0, 1.0, 1.0, 0.93, 0.85), 16) for _ in range(15)]
+    rows = said(bank, np.concatenate([np.append(hours, np.ones(8)) for hours in day]))[100:]
+    assert min(row.forecast_lo95[0] for row in rows) > 0.5
+    assert np.mean([row.verdict[0] in {"step", "transient"} for row in rows]) < 0.02
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [

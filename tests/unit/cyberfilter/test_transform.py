@@ -11,6 +11,7 @@ from cyberfilter.filter.transform import TRANSFORMS, band_back
 WITHIN = {
     "none": np.linspace(-1e6, 1e6, 101),
     "arcsine": np.linspace(0, 1, 101),
+    "minutes": np.linspace(0, 1, 101),
     "log": np.geomspace(1e-9, 1e9, 101),
     "sqrt": np.linspace(0, 1e6, 101),
     "counts": np.arange(0.0, 1e6, 9999),
@@ -18,7 +19,7 @@ WITHIN = {
 }
 
 
-def test_the_four_of_the_contract_ship_and_two_for_what_is_counted():
+def test_the_four_of_the_contract_ship_and_three_for_what_is_counted():
     assert set(TRANSFORMS) == set(WITHIN)
 
 
