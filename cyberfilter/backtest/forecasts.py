@@ -114,11 +114,11 @@ def normal(z: Floats) -> Floats:
 
 def _summed(name: str, parts: Sequence[_Scored]) -> Calibration:
     inside, z = np.concatenate([part.inside for part in parts]), np.concatenate([part.z for part in parts])
-    within, pit = (math.nan,) * (len(LEVELS) - 1), (math.nan,) * PIT_BINS
+    within, pit, ratio = (math.nan,) * (len(LEVELS) - 1), (math.nan,) * PIT_BINS, math.nan
     if len(z) > len(inside) / 2:
         within = tuple(float((np.abs(z) <= bound).mean()) for bound in _Z[:-1])
         tenths = np.minimum((normal(z) * PIT_BINS).astype(np.int64), PIT_BINS - 1)
         pit = tuple((np.bincount(tenths, minlength=PIT_BINS) / len(z)).tolist())
-    logs = [math.log(part.own / part.walk) for part in parts if part.own > 0 and part.walk > 0]
-    ratio = math.exp(math.fsum(logs) / len(logs)) if logs else math.nan
+        logs = [math.log(part.own / part.walk) for part in parts if part.own > 0 and part.walk > 0]
+        ratio = math.exp(math.fsum(logs) / len(logs)) if logs else math.nan
     return Calibration(name, len(parts), len(inside), (*within, float(inside.mean())), pit, ratio)

@@ -143,8 +143,10 @@ def pooled(parts: Iterable[Sequence[Calibration]]) -> tuple[Calibration, ...]:
         total = sum(row.count for row in rows)
         cover = tuple(sum(r.count * r.cover[k] for r in rows) / total for k in range(len(rows[0].cover)))
         pit = tuple(sum(r.count * r.pit[k] for r in rows) / total for k in range(len(rows[0].pit)))
-        logs = math.fsum(r.count * math.log(r.crps_ratio) for r in rows if r.crps_ratio > 0)
-        found.append(Calibration(name, sum(r.series_count for r in rows), total, cover, pit, math.exp(logs / total)))
+        known = [r for r in rows if r.crps_ratio > 0]
+        logs, known_count = math.fsum(r.count * math.log(r.crps_ratio) for r in known), sum(r.count for r in known)
+        ratio = math.exp(logs / known_count) if known else math.nan
+        found.append(Calibration(name, sum(r.series_count for r in rows), total, cover, pit, ratio))
     return tuple(found)
 
 

@@ -47,7 +47,7 @@ def test_within_a_band_that_ends_where_the_scale_does_nothing_is_known() -> None
     told = [IndexRow("a/1", "availability_ratio", float(n), v, 0.7, 1.0) for n, v in enumerate(values)]
     (row,) = calibration(told)
     assert row.cover[2] == 1.0
-    assert np.isnan([*row.cover[:2], *row.pit]).all()
+    assert np.isnan([*row.cover[:2], *row.pit, row.crps_ratio]).all()
 
 
 def test_rows_without_a_band_are_no_forecast() -> None:
