@@ -130,6 +130,18 @@ def test_the_past_goes_through_the_filter_again(past: tuple[Path, MemoryHistoria
     assert (change.place, change.index, change.ts) == ("hall/mk4", "energy_w", fault.onset - 60.0)
 
 
+def test_what_no_index_value_shows_is_not_missed_in_a_past(past: tuple[Path, MemoryHistorian]) -> None:
+    folder, historian = past
+    silent = TruthEntry(EPOCH_S + 60.0 * 530, "fault", "mk4", "hall/mk4", {"kind": "silence", "lasts_s": 600.0})
+    with (folder / "truth.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(silent._asdict()) + "\n")
+    report = history(
+        folder, historian, place=None, start=EPOCH_S + 60.0 * 500, end=EPOCH_S + 60.0 * 600, filter_name=FILTER,
+        days=1.0, truth=None, tell=lambda _: None,
+    )  # fmt: skip
+    assert [fault.kind for fault, _ in report.found or ()] == ["chiller"]
+
+
 def test_a_past_without_a_truth_has_alarms_and_no_faults(past: tuple[Path, MemoryHistorian]) -> None:
     folder, historian = past
     (folder / "truth.jsonl").unlink()
