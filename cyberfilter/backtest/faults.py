@@ -15,6 +15,7 @@ from statistics import median
 from typing import Final, Literal, NamedTuple
 
 from cyberfilter.backtest.intervals import Interval, poisson, share
+from cyberfilter.filter.model import SIGMA_PER_MAD
 
 AFTER_S: Final = 1_800.0
 """An alarm belongs to a fault until so long after its end, or two buckets of its index where they are longer."""
@@ -178,5 +179,5 @@ def size_sigma(before: Sequence[float], during: Sequence[float]) -> float:
     if len(before) < 10 or not during:  # noqa: PLR2004 - fewer have no spread
         return math.nan
     home = median(before)
-    spread = 1.4826 * median(abs(value - home) for value in before)
+    spread = SIGMA_PER_MAD * median(abs(value - home) for value in before)
     return abs(median(during) - home) / spread if spread > 0 else math.nan

@@ -18,9 +18,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cyberfilter.filter.model import SIGMA_PER_MAD, Floats
 from cyberfilter.indices.catalogue import Index
-
-Floats = NDArray[np.float64]
 
 NEAR: Final = 5
 """Rows on either side within which a change is the same: it is told where they hold more than LIMIT together."""
@@ -41,7 +40,6 @@ _NEGATIVE: Final = -0.5
 NOISES: Final = np.array([(one, two) for one in _ROOTS for two in (_NEGATIVE, *_ROOTS) if two <= one])
 """Roots of the noise: how much of it stays from row to row, and how much of its steps."""
 _HALF: Final = 0.5
-_SIGMA_PER_MAD: Final = 1.4826
 _BRIEF: Final = 3
 """What lasts no more than so many rows, and is further off than _FAR deviations, is no change but an outlier."""
 _FAR: Final = 5.0
@@ -229,7 +227,7 @@ def forward(y: Floats, roots: Floats, rounding: float = 0.0) -> tuple[Floats, Fl
 
 
 def _deviation(left: Floats) -> Floats:
-    return np.asarray(_SIGMA_PER_MAD * np.median(np.abs(left), axis=-1, keepdims=True))
+    return np.asarray(SIGMA_PER_MAD * np.median(np.abs(left), axis=-1, keepdims=True))
 
 
 def _rounding(value: Floats) -> float:

@@ -28,6 +28,9 @@ ZERO: Final = fixed(0.0)
 HALF: Final = fixed(0.5)
 ONE: Final = fixed(1.0)
 
+SIGMA_PER_MAD: Final = 1.4826
+"""Standard deviation of Gaussian values in their median absolute deviation."""
+
 
 def is_any(where: NDArray[np.bool_] | Floats) -> bool:
     """Tell whether any is true (not 0); NumPy's `any` takes three times as long for a few numbers."""

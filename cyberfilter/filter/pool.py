@@ -17,7 +17,7 @@ import numpy as np
 from collector.contract.errors import Refusal
 from cyberfilter.filter import tails
 from cyberfilter.filter.learned import Learned
-from cyberfilter.filter.model import Floats
+from cyberfilter.filter.model import SIGMA_PER_MAD, Floats
 from cyberfilter.filter.period import turned_by
 
 VARIETY: Final = 0.5
@@ -38,7 +38,6 @@ SEASON_ODD: Final = 0.25
 """It is the same where its period is within this share of the middle one, and no more of its square is beside that."""
 _FAR: Final = 2.5
 """So many robust deviations from the median a series is drawn in."""
-_SIGMA_PER_MAD: Final = 1.4826
 _SHIFT: Final = 6
 """Stirling's series are exact to 1e-9 from here on."""
 _ROUNDS: Final = 200
@@ -117,7 +116,7 @@ def _centre_and_variance(values: Floats, error: Floats, guess: float) -> tuple[f
     """
     values = np.sort(values)  # sums then do not depend on who comes first
     centre, noise = float(np.median(values)), float(np.sort(error).mean())
-    far = _FAR * max(_SIGMA_PER_MAD * float(np.median(np.abs(values - centre))), np.sqrt(noise))
+    far = _FAR * max(SIGMA_PER_MAD * float(np.median(np.abs(values - centre))), np.sqrt(noise))
     drawn = np.clip(values - centre, -far, far)
     between = max(float((drawn * drawn).sum()) - len(values) * noise, 0.0)
     worth = len(values) - 1.0

@@ -11,13 +11,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from cyberfilter.filter.model import Floats, Prior
+from cyberfilter.filter.model import SIGMA_PER_MAD, Floats, Prior
 
 START_COUNT: Final = 8
 """Values that are kept before the filter starts."""
 START_DEGREES: Final = 4.0
 """What a noise variance from eight values is worth: Student's tails stay heavy until more is known."""
-_SIGMA_PER_MAD: Final = 1.4826
 _SLOPE_SHARE: Final = 1 / 16
 """The first slope's variance as a share of the level's: the values may have come on a ramp of eight."""
 _RESOLUTION: Final = 1e-6
@@ -43,7 +42,7 @@ def begin(kept: Floats, prior: Prior, noise: Floats | None = None) -> Begin:
     `noise` (k) is there where each series knows its own.
     """
     centre = _median(kept)
-    spread = _SIGMA_PER_MAD * _median(np.abs(kept - centre))
+    spread = SIGMA_PER_MAD * _median(np.abs(kept - centre))
     if noise is not None:
         degrees = np.full_like(centre, START_DEGREES)
     elif prior.noise is None:
@@ -62,7 +61,7 @@ def _both(pair: tuple[float, float], like: Floats) -> tuple[Floats, Floats]:
 
 def _noise(kept: Floats, centre: Floats) -> Floats:
     steps = np.abs(kept[1:] - kept[:-1])
-    sigma = np.nan_to_num(_SIGMA_PER_MAD * _median(steps), nan=0.0)
+    sigma = np.nan_to_num(SIGMA_PER_MAD * _median(steps), nan=0.0)
     largest = np.fmax.reduce(steps, axis=0, initial=0.0)
     # more than half of the neighbours may be equal on a coarse scale: then the largest step tells the resolution
     robust = np.where(sigma > 0, sigma * sigma / 2.0, largest * largest / 12.0)

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from statsmodels.tsa.statespace.structural import UnobservedComponents
 
 from collector.contract.errors import Refusal
-from cyberfilter.filter.model import Floats
+from cyberfilter.filter.model import SIGMA_PER_MAD, Floats
 
 VALUES_MAX: Final = 1_000
 """The newest values that are looked at."""
@@ -28,7 +28,6 @@ CLEAN_MIN: Final = 400
 ADAPTIVITY_MIN: Final = 0.5
 """A level that wanders faster is taken to wander this fast: the filter's own grid ends here."""
 _ITERATIONS_MAX: Final = 50
-_SIGMA_PER_MAD: Final = 1.4826
 _NEAR: Final = 5
 """Neighbours on each side whose median an outlier is far from."""
 _OUTLIER_SIGMAS: Final = 5.0
@@ -143,7 +142,7 @@ def _sigma(values: Floats) -> float:
     steps = np.diff(values[~np.isnan(values)])
     if not len(steps):
         return 0.0
-    robust = _SIGMA_PER_MAD * float(np.median(np.abs(steps - np.median(steps))))
+    robust = SIGMA_PER_MAD * float(np.median(np.abs(steps - np.median(steps))))
     return (robust or float(steps.std())) / float(np.sqrt(2.0))  # more than half may be equal on a coarse scale
 
 
@@ -153,7 +152,7 @@ def _steps(values: Floats) -> list[int]:
         return []
     medians = _medians(values, _SIDE)
     apart = np.abs(medians[_SIDE:] - medians[:-_SIDE])
-    far = _STEP_SPREADS * _SIGMA_PER_MAD * float(np.nanmedian(apart))
+    far = _STEP_SPREADS * SIGMA_PER_MAD * float(np.nanmedian(apart))
     found: list[int] = []
     left = np.where(np.isnan(apart), 0.0, apart)
     while left.max() > far > 0:
